@@ -1,0 +1,116 @@
+"""The two buses, each as the two ends that use it, with every guarantee on its method.
+
+``memory_bus`` and ``redis_bus`` implement them; ``tests/broker/conformance.py`` runs on both.
+Nothing on a bus needs to survive: actions are sent again until they have an outcome, and stores
+are compared by version. A bus must only never reorder or alter what it does deliver.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from .messages import MultiplexerMessage, Parcel
+
+
+class FrontBus(Protocol):
+    """A front's end: parcels out by the action bus, messages in by the update bus."""
+
+    async def append(self, parcel: Parcel) -> None:
+        """Put a parcel on the action bus.
+
+        Parcels of one front arrive in the order of their appends, each at least once if this returns.
+
+        Raises:
+            BusLost: It may or may not be there; append it again, a second copy does no harm.
+
+        """
+
+    async def read(self) -> Sequence[MultiplexerMessage]:
+        """Wait for messages from the multiplexer: those for all fronts and those for this one.
+
+        Begins with what is published after :meth:`start`. Messages of one stream arrive in order; between the shared
+        stream and the own one there is no order. After a loss, reading goes on where it ended, as far as the bus
+        still has it; what is missing shows as a gap in versions. Returns an empty list now and then when it is quiet.
+
+        Raises:
+            BusLost: Call it again after a moment.
+
+        """
+
+    async def start(self) -> None:
+        """Note where the update bus stands, so that nothing published from now on is missed.
+
+        Raises:
+            BusLost: Call it again after a moment.
+
+        """
+
+    async def close(self) -> None:
+        """Give back what the bus holds; a reader that waits is woken with BusLost."""
+
+
+class Delivery(Protocol):
+    """A parcel in the hands of one multiplexer."""
+
+    @property
+    def parcel(self) -> Parcel:
+        """What the front appended."""
+
+    @property
+    def attempts(self) -> int:
+        """How often it was handed out, this time included; 1 for a fresh one."""
+
+
+class MultiplexerBus(Protocol):
+    """The multiplexer's end: deliveries in by the action bus, messages out by the update bus."""
+
+    async def receive(self, limit: int) -> Sequence[Delivery]:
+        """Wait for up to ``limit`` parcels, in the order they were appended.
+
+        Each is handed to one multiplexer only, until :meth:`acknowledge` or :meth:`take_over`.
+        Returns an empty list now and then when it is quiet.
+
+        Raises:
+            BusLost: Call it again after a moment.
+
+        """
+
+    async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        """Say that these need not be handed out again: what they asked for is committed.
+
+        Raises:
+            BusLost: They may be handed out again, which does no harm.
+
+        """
+
+    async def take_over(self, idle: float) -> Sequence[Delivery]:
+        """Take what was handed to any multiplexer ``idle`` seconds ago or longer and was not acknowledged.
+
+        In the order it was appended; what this multiplexer was handed counts as well. A new leader calls it with 0 before its first :meth:`receive`.
+
+        Raises:
+            BusLost: Call it again after a moment.
+
+        """
+
+    async def publish(self, messages: Sequence[MultiplexerMessage]) -> None:
+        """Put messages on the shared stream, for every front.
+
+        Raises:
+            BusLost: Fronts find out what they miss by version.
+
+        """
+
+    async def send(self, messages: Mapping[str, Sequence[MultiplexerMessage]]) -> None:
+        """Put messages on the streams of single fronts, by front id, in one go.
+
+        A front's stream goes away by itself some time after the last message to it.
+
+        Raises:
+            BusLost: Fronts ask again for what they miss.
+
+        """
+
+    async def close(self) -> None:
+        """Give back what the bus holds; a waiting receiver is woken with BusLost."""

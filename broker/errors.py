@@ -1,0 +1,18 @@
+"""Errors of the buses.
+
+- BusError
+    - BusLost: the bus cannot be reached, or was, and the call may or may not have taken effect
+    - BadMessage: bytes on the bus that are no message of ours
+"""
+
+
+class BusError(Exception):
+    """Base of all errors of the buses."""
+
+
+class BusLost(BusError):
+    """The bus cannot be reached now; what was under way may or may not have taken effect."""
+
+
+class BadMessage(BusError):
+    """Bytes on the bus that are no message of ours."""

@@ -1,0 +1,171 @@
+"""The words on the road between fronts and multiplexer.
+
+A front gathers what one tick brought into a :class:`Parcel` and puts it on the
+action bus. The multiplexer answers on the front's own stream of the update bus,
+and tells all fronts of every commit on the shared one. A message is a frozen
+value; ``codec`` turns it into bytes and back.
+
+Whatever a client wrote travels as text (``params``) and is parsed by Postgres
+alone. Whatever a client will read travels as ready JSON (``frame``, ``reply``),
+made once for the whole cluster.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Message(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Base of all messages: immutable, compared by value, tagged with its class name on the bus."""
+
+
+class Action(Message, frozen=True):
+    """A client's action on its way to ``flux.dispatch`` (docs/protocol.md §4)."""
+
+    connection: int
+    """Number of the client connection on its front; comes back in the outcome."""
+    actor: str
+    claims: str
+    """The verified token's claims, a JSON object as text."""
+    client: str
+    lane: int
+    number: int
+    name: str
+    params: str
+    """The payload as the client wrote it: JSON text, not yet parsed by anyone."""
+
+
+class Open(Message, frozen=True):
+    """A front asks for the key of a store, and whether this actor may read it."""
+
+    request: int
+    """Number of the question on its front; comes back in :class:`Opened` or :class:`Denied`."""
+    name: str
+    params: str
+    actor: str
+    claims: str
+
+
+class Fetch(Message, frozen=True):
+    """A front asks for a snapshot of a store it was given the key of: :class:`Snapshot` or :class:`Gone` answers."""
+
+    key: str
+
+
+class Held(Message, frozen=True):
+    """Where a store stands on a front: at ``version`` of ``epoch``."""
+
+    key: str
+    epoch: str
+    version: int
+
+
+class Renew(Message, frozen=True):
+    """A front renews the lease on all stores it holds.
+
+    The multiplexer publishes only stores that some front holds, and answers a renewal with a snapshot of each store
+    that has moved past the version named: so a new multiplexer learns what is held, and nothing stays stale on a
+    quiet store. An empty renewal is a sign of life.
+    """
+
+    held: list[Held]
+    lease_ms: int
+    """How long the lease lasts from its arrival, in milliseconds."""
+
+
+FrontMessage = Action | Open | Fetch | Renew
+"""What a front says to the multiplexer."""
+
+
+class Parcel(Message, frozen=True):
+    """What one tick of one front gathered, in the order it came; one entry of the action bus."""
+
+    front: str
+    messages: list[FrontMessage]
+
+
+class Error(Message, frozen=True):
+    """A coded error (docs/protocol.md §6)."""
+
+    code: str
+    message: str
+    constraint: str | None = None
+
+
+class Outcome(Message, frozen=True):
+    """What became of an action; ``stores`` maps each touched store's key to the version it reached."""
+
+    connection: int
+    lane: int
+    number: int
+    status: str
+    """``ok``, ``refused`` or ``invalid``."""
+    reply: str | None
+    """JSON text; only with ``ok``."""
+    error: Error | None
+    stores: dict[str, int]
+
+
+class Opened(Message, frozen=True):
+    """The actor may read the store, for the next ``ttl_ms`` milliseconds without asking again."""
+
+    request: int
+    key: str
+    shared: bool
+    """Whether the verdict and the key hold for every actor (a public, shared store)."""
+    ttl_ms: int
+
+
+class Denied(Message, frozen=True):
+    """The store cannot be opened for this actor."""
+
+    request: int
+    error: Error
+
+
+class Snapshot(Message, frozen=True):
+    """A whole store; ``frame`` is the ready JSON text of its ``snapshot`` frame (docs/protocol.md §3)."""
+
+    key: str
+    epoch: str
+    version: int
+    frame: bytes
+
+
+class Gone(Message, frozen=True):
+    """A store can no longer be rendered: its holders must let go of it."""
+
+    key: str
+    error: Error
+
+
+class Update(Message, frozen=True):
+    """A patch of a store; ``frame`` is the ready JSON text of its ``update`` frame (docs/protocol.md §3)."""
+
+    key: str
+    epoch: str
+    from_version: int
+    to_version: int
+    frame: bytes
+
+
+class Commit(Message, frozen=True):
+    """The updates of one commit; they reach a client together (docs/protocol.md §5)."""
+
+    updates: list[Update]
+
+
+class Lead(Message, frozen=True):
+    """A multiplexer has taken the lead of ``term``: fronts renew at once, so that it learns what they hold."""
+
+    term: int
+
+
+class Renewed(Message, frozen=True):
+    """A renewal arrived; whatever was newer has been sent before it."""
+
+    term: int
+
+
+MultiplexerMessage = Outcome | Opened | Denied | Snapshot | Gone | Commit | Lead | Renewed
+"""What the multiplexer says to fronts."""
