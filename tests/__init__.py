@@ -1,0 +1,1 @@
+"""Everything Fluxwire can prove about itself."""
