@@ -58,7 +58,8 @@ def running(program: process.Program, ready: Callable[[int], bool]) -> Iterator[
             pytest.fail(f"{program.name} did not start:\n{program.log.read_text()}")
         yield
     finally:
-        process.stop(child, program)
+        process.ask(child, program)
+        process.reap(child, program)
 
 
 @dataclass(slots=True)

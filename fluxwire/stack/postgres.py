@@ -57,13 +57,20 @@ class Postgres:
 
         """
         self._own(self.sockets)
+        major = self._major()
         if self.data.exists():
+            made_by = (self.data / "PG_VERSION").read_text().strip()
+            if made_by != str(major):
+                raise StackError(
+                    f"The data in {self.data} were made by Postgres {made_by}, and this is {major}.",
+                    "Start anew with --fresh, or choose another folder with --data.",
+                )
             return
         # Made beside its place and then renamed, so that a cluster is whole or not there.
         draft = self.data.with_name(f"{self.data.name}.draft")
         shutil.rmtree(draft, ignore_errors=True)
         self._own(draft)
-        self._run("initdb", "-D", draft, "-U", ROLE, "-A", "trust", "--no-sync", "-E", "UTF8", *self._locale())
+        self._run("initdb", "-D", draft, "-U", ROLE, "-A", "trust", "--no-sync", "-E", "UTF8", *_locale(major))
         # Single-user mode needs neither a running server nor a driver.
         self._run("postgres", "--single", "-D", draft, "postgres", given=f"create database {DATABASE}\n")
         draft.rename(self.data)
@@ -105,12 +112,11 @@ class Postgres:
         if self.account:
             os.chown(folder, self.account.uid, self.account.gid)
 
-    def _locale(self) -> list[str]:
-        words = self._run("postgres", "--version")
-        found = re.search(r"\d+", words)
-        if found and int(found[0]) >= BUILTIN_LOCALE_SINCE:
-            return ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
-        return ["--locale=C.UTF-8"]
+    def _major(self) -> int:
+        found = re.search(r"\d+", self._run("postgres", "--version"))
+        if found is None:
+            raise StackError(f"{self.programs / 'postgres'} does not say its version.")
+        return int(found[0])
 
     def _environment(self) -> dict[str, str]:
         # PGDATA, PGPORT and the like of the person at the terminal mean another server.
@@ -135,3 +141,9 @@ class Postgres:
         if done.returncode != 0:
             raise StackError(f"{program} failed.", done.stdout.strip())
         return done.stdout
+
+
+def _locale(major: int) -> list[str]:
+    if major >= BUILTIN_LOCALE_SINCE:
+        return ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
+    return ["--locale=C.UTF-8"]

