@@ -1,0 +1,328 @@
+"""The one door to Postgres: every statement the multiplexer sends, and nothing else.
+
+Each method is one call of a function in ``sql/functions``. Whatever a lost connection looks like in the driver
+becomes :class:`DatabaseLost`, so that everybody above has one thing to heal from: begin again.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+
+from broker.messages import Action, Open
+
+from .errors import DatabaseLost, RenderFailed, TermEnded
+
+Connection = asyncpg.Connection[asyncpg.Record]
+
+# Leading, dispatching and reading never wait for one another.
+READERS = 2
+CONNECT_TIMEOUT = 5.0  # seconds
+HEARTBEAT_TIMEOUT = 5.0  # seconds; a half-open connection is noticed by then
+DOORBELL = "flux"
+
+
+class _TermEnded(asyncpg.PostgresError):
+    """flux.dispatch: the term has ended."""
+
+    sqlstate = "FX002"
+
+
+class _Failed(Exception):  # noqa: N818 -- what happened, for this module alone
+    """The server refused a statement; the connection is whole."""
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    """Turn the driver's errors into ours."""
+    try:
+        yield
+    except _TermEnded as error:
+        raise TermEnded(str(error)) from error
+    except (
+        asyncpg.PostgresConnectionError,
+        asyncpg.InterfaceError,
+        asyncpg.InternalClientError,
+        asyncpg.AdminShutdownError,
+        asyncpg.CrashShutdownError,
+        asyncpg.CannotConnectNowError,
+        asyncpg.TooManyConnectionsError,
+        OSError,
+        TimeoutError,
+    ) as error:
+        raise DatabaseLost(str(error) or type(error).__name__) from error
+    except asyncpg.PostgresError as error:
+        raise _Failed(f"{error.sqlstate} {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What ``flux.dispatch`` says of one action; ``reply`` and ``stores`` are JSON text."""
+
+    status: str
+    reply: str | None
+    code: str | None
+    message: str | None
+    constraint: str | None
+    stores: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A store as it is; ``document`` is JSON text."""
+
+    key: str
+    epoch: str
+    version: int
+    document: str
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """How a commit changed a store; without ``ops`` (JSON text) it has to be rendered."""
+
+    tx: int
+    key: str
+    epoch: str
+    from_version: int
+    to_version: int
+    ops: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """The key of a store, or the code and message of why an actor may not open it."""
+
+    key: str | None
+    shared: bool
+    code: str | None
+    message: str | None
+
+
+class BatchFailed(Exception):
+    """A batch was rolled back as a whole, by a fault that no subtransaction catches (a timeout, above all)."""
+
+
+class Database:
+    """The connections of one multiplexer while it leads: one to dispatch, one to listen and lead, a few to read.
+
+    Args:
+        url: DSN.
+        name: The multiplexer's name, by which a successor finds its backend.
+        action_timeout: In seconds, for a batch.
+        render_timeout: In seconds, for a query that opens or renders.
+
+    """
+
+    def __init__(
+        self, dispatching: Connection, leading: Connection, reading: "asyncpg.Pool[asyncpg.Record]"
+    ) -> None:
+        self._dispatching = dispatching
+        self._leading = leading
+        self._reading = reading
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def connect(
+        cls, url: str, *, name: str, action_timeout: float, render_timeout: float
+    ) -> AsyncIterator["Database"]:
+        """Open all connections; they are closed at the end, however it comes.
+
+        Raises:
+            DatabaseLost: The database cannot be reached.
+
+        """
+
+        def settings(role: str, statement_timeout: float) -> dict[str, Any]:
+            return {
+                "application_name": f"fluxwire {role} {name}",
+                "statement_timeout": str(round(statement_timeout * 1000)),
+                "synchronous_commit": "on" if role == "dispatch" else "off",
+                # A plan made for the first action's parameters would be judged by them; these never profit from it.
+                "plan_cache_mode": "force_generic_plan",
+                "jit": "off",
+            }
+
+        opened: list[Connection] = []
+        pool: asyncpg.Pool[asyncpg.Record] | None = None
+        try:
+            with _translated():
+                for role, timeout in (("dispatch", action_timeout), ("lead", HEARTBEAT_TIMEOUT)):
+                    opened.append(  # noqa: PERF401 -- each one must be closed even if the next fails
+                        await asyncpg.connect(url, timeout=CONNECT_TIMEOUT, server_settings=settings(role, timeout))
+                    )
+                pool = await asyncpg.create_pool(
+                    url,
+                    min_size=READERS,
+                    max_size=READERS,
+                    timeout=CONNECT_TIMEOUT,
+                    server_settings=settings("read", render_timeout),
+                )
+            yield cls(*opened, reading=pool)
+        finally:
+            for connection in opened:
+                connection.terminate()
+            if pool is not None:
+                pool.terminate()
+
+    async def leader(self) -> tuple[int, float, str]:
+        """Tell who leads: the term, for how many seconds it has been silent, and the leader's name."""
+        with _translated():
+            row = await self._leading.fetchrow("select l.*, t.leader from flux.leader() l, flux.term t")
+        assert row is not None
+        return row["term"], row["silence"], row["leader"]
+
+    async def take_lead(self, seen_term: int, name: str) -> int | None:
+        """Lead the next term, if ``seen_term`` is still the last; returns the new term, or None."""
+        with _translated():
+            term: int | None = await self._leading.fetchval("select flux.take_lead($1, $2)", seen_term, name)
+            if term is not None:
+                await self._leading.execute(
+                    "update flux.term set backend = $1 where term = $2", self._dispatching.get_server_pid(), term
+                )
+        return term
+
+    async def beat(self, term: int) -> None:
+        """Give a sign of life.
+
+        Raises:
+            TermEnded: Another multiplexer leads.
+
+        """
+        with _translated():
+            alive = await self._leading.fetchval("select flux.beat($1)", term, timeout=HEARTBEAT_TIMEOUT)
+        if not alive:
+            raise TermEnded(f"term {term} has ended")
+
+    async def listen(self, ring: Callable[[str], None]) -> None:
+        """Call ``ring`` with the payload of every doorbell from now on."""
+        with _translated():
+            await self._leading.add_listener(DOORBELL, lambda _connection, _pid, _channel, payload: ring(str(payload)))
+
+    async def dispatch(self, term: int, actions: Sequence[Action], refusals: Sequence[str | None]) -> list[Result]:
+        """Run a batch in one transaction; the results come in its order.
+
+        Args:
+            term: The term this multiplexer leads.
+            actions: The batch.
+            refusals: For each action a code to refuse it with instead of running it, or None.
+
+        Raises:
+            TermEnded: Nothing was done, nor will be.
+            BatchFailed: Nothing was done; smaller batches may be.
+            DatabaseLost: It is not known whether it was done.
+
+        """
+        try:
+            with _translated():
+                rows = await self._dispatching.fetch(
+                    "select * from flux.dispatch($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                    term,
+                    [action.actor for action in actions],
+                    [action.claims for action in actions],
+                    [action.client for action in actions],
+                    [action.lane for action in actions],
+                    [action.number for action in actions],
+                    [action.name for action in actions],
+                    [action.params for action in actions],
+                    refusals,
+                )
+        except _Failed as error:
+            raise BatchFailed(str(error)) from error
+        return [Result(*row) for row in rows]
+
+    async def open(self, questions: Sequence[Open]) -> list[Resolved]:
+        """Find the keys of stores and whether these actors may read them; answers come in order.
+
+        Raises:
+            DatabaseLost: Ask again.
+
+        """
+        statement = """
+            select o.* from unnest($1::text[], $2::text[], $3::text[], $4::text[]) with ordinality
+              as q (name, params, actor, claims, position)
+            cross join lateral flux.open(q.name, q.params, q.actor, q.claims) as o
+            order by q.position
+        """
+
+        async def ask(some: Sequence[Open]) -> list[Resolved]:
+            with _translated():
+                rows = await self._reading.fetch(
+                    statement,
+                    [question.name for question in some],
+                    [question.params for question in some],
+                    [question.actor for question in some],
+                    [question.claims for question in some],
+                )
+            return [Resolved(*row) for row in rows]
+
+        try:
+            return await ask(questions)
+        except _Failed:
+            return [await self._open_one(question, ask) for question in questions]
+
+    @staticmethod
+    async def _open_one(question: Open, ask: Callable[[Sequence[Open]], Any]) -> Resolved:
+        try:
+            (resolved,) = await ask([question])
+        except _Failed:
+            return Resolved(None, shared=False, code="failed", message="The store could not be opened.")
+        return resolved  # type: ignore[no-any-return]
+
+    async def render(self, keys: Sequence[str]) -> list[Rendered | RenderFailed]:
+        """Render stores as they are now, in the order of their keys.
+
+        Raises:
+            DatabaseLost: Ask again.
+
+        """
+        statement = """
+            select k.key, r.epoch, r.version, r.document::text
+            from unnest($1::text[]) with ordinality as k (key, position)
+            cross join lateral flux.render(k.key) as r
+            order by k.position
+        """
+
+        async def ask(some: Sequence[str]) -> list[Rendered]:
+            with _translated():
+                return [Rendered(*row) for row in await self._reading.fetch(statement, some)]
+
+        try:
+            return [*await ask(keys)]
+        except _Failed as error:
+            if len(keys) == 1:
+                return [RenderFailed(keys[0], str(error))]
+        return [one for key in keys for one in await self.render([key])]
+
+    async def patches(self, transactions: Sequence[int]) -> list[Patch]:
+        """Read the patches of these commits, in the order given; what is not there (any more) is left out."""
+        with _translated():
+            rows = await self._reading.fetch(
+                """
+                select p.tx::text::bigint, p.key, e.epoch, p.from_version, p.to_version, p.ops::text
+                from unnest($1::bigint[]) with ordinality as t (tx, position)
+                join flux.patch p on p.tx = t.tx::text::xid8
+                cross join flux.epoch e
+                order by t.position, p.from_version, p.key
+                """,
+                transactions,
+            )
+        return [Patch(*row) for row in rows]
+
+    async def forget(self, transactions: Sequence[int]) -> None:
+        """Delete the patches of these commits: they have been published."""
+        with _translated():
+            await self._reading.execute(
+                "delete from flux.patch where tx = any ((select array_agg(t::text::xid8) from unnest($1::bigint[]) t)::xid8[])",
+                transactions,
+            )
+
+    async def versions(self, keys: Sequence[str]) -> tuple[str, dict[str, int]]:
+        """Look up the epoch and the versions of stores; one that never changed is at 0."""
+        with _translated():
+            epoch = await self._reading.fetchval("select epoch from flux.epoch")
+            rows = await self._reading.fetch("select key, version from flux.version where key = any ($1)", keys)
+        return epoch, dict.fromkeys(keys, 0) | {row["key"]: row["version"] for row in rows}

@@ -1,0 +1,38 @@
+"""Errors of the multiplexer.
+
+- MultiplexerError
+    - DatabaseLost: the database cannot be reached, or was lost under way
+    - TermEnded: another multiplexer leads
+    - RenderFailed: a store cannot be rendered
+    - SettingsError: the environment does not say what is needed
+"""
+
+
+class MultiplexerError(Exception):
+    """Base of all errors of the multiplexer."""
+
+
+class DatabaseLost(MultiplexerError):
+    """The database cannot be reached; what was under way may or may not be committed."""
+
+
+class TermEnded(MultiplexerError):
+    """Another multiplexer leads now: nothing of this one is committed any more."""
+
+
+class RenderFailed(MultiplexerError):
+    """A store cannot be rendered.
+
+    Args:
+        key: The store key.
+        reason: What Postgres said; for the log, never for a client.
+
+    """
+
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(f"{key}: {reason}")
+        self.key = key
+
+
+class SettingsError(MultiplexerError):
+    """The environment does not say what is needed."""

@@ -1,0 +1,52 @@
+"""What a multiplexer can be told from outside."""
+
+import os
+import socket
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .errors import SettingsError
+
+
+def _own_name() -> str:
+    return f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Settings of one multiplexer; all durations are in seconds."""
+
+    database_url: str
+    redis_url: str
+    namespace: str = "fluxwire"
+    """Prefix of every key on the buses."""
+    name: str = field(default_factory=_own_name)
+    """Unique among all multiplexers that ever lived."""
+    batch: int = 60
+    """Most actions in one transaction; more than 64 writing subtransactions overflow a backend's cache."""
+    action_timeout: float = 10.0
+    """How long a batch may run; an action that takes longer alone is refused."""
+    render_timeout: float = 5.0
+    """How long rendering and opening may take, for each query."""
+    heartbeat: float = 0.4
+    """How often a leader gives a sign of life, and a standby looks for it."""
+    patience: float = 1.5
+    """After how long a silence a standby takes the lead."""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
+        """Read the settings, once.
+
+        Raises:
+            SettingsError: Naming every variable that is missing.
+
+        """
+        missing = [name for name in ("DATABASE_URL", "REDIS_URL") if not environment.get(name)]
+        if missing:
+            raise SettingsError(f"Not set: {', '.join(missing)}.")
+        return cls(
+            database_url=environment["DATABASE_URL"],
+            redis_url=environment["REDIS_URL"],
+            namespace=environment.get("FLUXWIRE_NAMESPACE", "fluxwire"),
+        )

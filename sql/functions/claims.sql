@@ -1,0 +1,12 @@
+create or replace function flux.claims()
+returns jsonb
+language sql
+stable
+set search_path to ''
+as $$
+  select coalesce(nullif(current_setting('flux.claims', true), ''), '{}')::jsonb;
+$$;
+
+comment on function flux.claims() is $$
+The verified claims of the actor's token, an object; empty outside of actions.
+$$;

@@ -1,0 +1,237 @@
+create or replace function flux.generate_watch(id integer)
+returns void
+language plpgsql
+volatile
+set search_path to ''
+as $$
+declare
+  _watch flux.watch;
+  _prefix text := 'watch_' || generate_watch.id;
+  _source regclass;
+  _key text;
+  _match text;
+  _filled text;
+  _shown text;
+  _item text;
+  _place text;
+  _item_type text;
+  _place_type text;
+  _pinned constant text := $sql$set search_path to ''
+set timezone to 'UTC'
+set datestyle to 'ISO'
+set extra_float_digits to 1$sql$;
+  _event record;
+  _trigger text;
+begin
+  select w.* into strict _watch from flux.watch w where w.id = generate_watch.id;
+  _source := _watch.source::regclass;
+
+  -- The store key of a row %1$s, the condition that a row t matches parameters %1$s, and that a row %1$s has a key at all.
+  select
+    format('flux.key(%L, jsonb_build_object(%s))', _watch.store, string_agg(
+      format(
+        case when a.type = 'numeric' then '%L, to_jsonb(trim_scale(%%1$s.%I::%s))' else '%L, to_jsonb(%%1$s.%I::%s)' end,
+        m.key, m.value, a.type
+      ), ', '
+    )),
+    coalesce(string_agg(format('t.%I = (%%1$s ->> %L)::%s', m.value, m.key, format_type(c.atttypid, c.atttypmod)), ' and '), 'true'),
+    coalesce(string_agg(format('%%1$s.%I is not null', m.value), ' and '), 'true')
+  into _key, _match, _filled
+  from jsonb_each_text(_watch.match) as m
+  left join pg_catalog.pg_attribute c on c.attrelid = _source and c.attname = m.value
+  left join lateral (
+    select format_type(p.proargtypes[i - 1], null) as type
+    from pg_catalog.pg_proc p
+    cross join generate_series(1, p.pronargs) as i
+    where p.pronamespace = 'stores'::regnamespace and p.proname = _watch.store and p.proargnames[i] = m.key
+    union all
+    select 'text' where m.key = '@actor'
+  ) as a on true;
+  _key := coalesce(_key, format('flux.key(%L, ''{}'')', _watch.store));
+
+  select format('jsonb_build_object(%s)', string_agg(format('%1$L, t.%1$I', c.name), ', ' order by c.position))
+  into _shown
+  from unnest(_watch.columns) with ordinality as c (name, position);
+
+  select format_type(a.atttypid, a.atttypmod) into _item_type
+  from pg_catalog.pg_attribute a where a.attrelid = _source and a.attname = _watch.key;
+  select format_type(a.atttypid, a.atttypmod) into _place_type
+  from pg_catalog.pg_attribute a where a.attrelid = _source and a.attname = _watch.newest;
+  _item := case when _watch.key is null then '''''' else format('%%1$s.%I::text', _watch.key) end;
+  _place := case when _watch.newest is null then 'null' else format('%%1$s.%I::text', _watch.newest) end;
+
+  execute format($sql$
+create or replace function flux.%1$I()
+returns trigger
+language plpgsql
+security definer
+%2$s
+as $f$
+declare
+  _rows bigint := 0;
+  _found bigint;
+begin
+  if tg_op = 'TRUNCATE' then
+    -- Which rows went is not known: every store of this name may have moved.
+    insert into flux.change (tx, action, watch, key, item, present)
+    select pg_current_xact_id(), flux.ordinal(), 0, v.key, '', true
+    from flux.version v where starts_with(v.key, %3$L || '{');
+    perform flux.unsettled();
+    return null;
+  end if;
+  if tg_op <> 'INSERT' then
+    insert into flux.change (tx, action, watch, key, item, present, place)
+    select pg_current_xact_id(), flux.ordinal(), %4$s, %5$s, %6$s, true, %7$s from old_rows as o where %8$s
+    on conflict do nothing;
+    get diagnostics _rows = row_count;
+  end if;
+  if tg_op <> 'DELETE' then
+    insert into flux.change (tx, action, watch, key, item, present)
+    select pg_current_xact_id(), flux.ordinal(), %4$s, %9$s, %10$s, false from new_rows as n where %11$s
+    on conflict do nothing;
+    get diagnostics _found = row_count;
+    _rows := _rows + _found;
+  end if;
+  if _rows > 0 then
+    perform flux.unsettled();
+  end if;
+  return null;
+end;
+$f$ $sql$,
+    _prefix || '_record', _pinned, _watch.store, _watch.id,
+    format(_key, 'o'), format(_item, 'o'), format(_place, 'o'), format(_filled, 'o'),
+    format(_key, 'n'), format(_item, 'n'), format(_filled, 'n')
+  );
+
+  execute format($sql$
+create or replace function flux.%1$I(params jsonb)
+returns jsonb
+language plpgsql
+stable
+%2$s
+as $f$
+begin
+  return (select %3$s from (select t.* from %4$s as t where %5$s %6$s) as t);
+end;
+$f$ $sql$,
+    _prefix || '_part', _pinned,
+    case when _watch.key is null then _shown else format('coalesce(jsonb_object_agg(t.%I, %s), ''{}'')', _watch.key, _shown) end,
+    _source,
+    format(_match, 'params'),
+    case
+      when _watch.key is null then 'limit 1'
+      when _watch.keep is not null then format('order by t.%I desc, t.%I desc limit %s', _watch.newest, _watch.key, _watch.keep)
+    end
+  );
+
+  execute format($sql$
+create or replace function flux.%1$I(tx xid8)
+returns void
+language plpgsql
+volatile
+security definer
+%2$s
+as $f$
+begin
+  insert into flux.change (tx, action, watch, key, item, present, ops)
+  with changed as materialized (
+    select distinct on (c.key, c.item) c.key, c.item, c.present, c.place
+    from flux.change c
+    where c.tx = %1$I.tx and c.watch = %3$s
+    order by c.key, c.item, c.action
+  ),
+  %4$s
+  select %1$I.tx, 0, 0, o.key, '', true, jsonb_agg(
+    case
+      when o.value is null then jsonb_build_object('op', 'remove', 'path', %5$L || o.step)
+      else jsonb_build_object('op', 'add', 'path', %5$L || o.step, 'value', o.value)
+    end
+    order by o.value is not null, o.item
+  )
+  from op as o
+  group by o.key;
+end;
+$f$ $sql$,
+    _prefix || '_settle', _pinned, _watch.id,
+    case
+      when _watch.keep is null then format($sql$
+  op as (
+    select c.key, c.item, %1$s as step, r.value
+    from changed c
+    left join lateral (select %2$s as value from %3$s as t where %4$s limit 1) as r on true
+    where r.value is not null or c.present
+  )$sql$,
+        case when _watch.key is null then '''''' else 'flux.pointer(array[c.item])' end,
+        _shown,
+        _source,
+        case when _watch.key is null
+          then format(_match, 'flux.key_params(c.key)')
+          else format('t.%I = c.item::%s and %s = c.key', _watch.key, _item_type, format(_key, 't'))
+        end
+      )
+      else format($sql$
+  store as (
+    select c.key, flux.key_params(c.key) as params, count(*) as changes from changed c group by c.key
+  ),
+  -- As many rows above the window as changed: enough to know the window before and after.
+  candidate as materialized (
+    select s.key, r.t, (r.t).%1$I::text as item, c.item is not null as changed,
+      row_number() over (partition by s.key order by (r.t).%2$I desc, (r.t).%1$I desc) as rank
+    from store s
+    cross join lateral (
+      select t from %3$s as t where %4$s order by t.%2$I desc, t.%1$I desc limit %5$s + s.changes
+    ) as r
+    left join changed c on c.key = s.key and c.item = (r.t).%1$I::text
+  ),
+  before as (
+    select b.key, b.item, row_number() over (partition by b.key order by b.place desc, b.tie desc) as rank
+    from (
+      select c.key, c.item, (c.t).%2$I as place, (c.t).%1$I as tie from candidate c where not c.changed
+      union all
+      select c.key, c.item, c.place::%6$s, c.item::%7$s from changed c where c.present
+    ) as b
+  ),
+  op as (
+    select coalesce(a.key, b.key) as key, coalesce(a.item, b.item) as item,
+      flux.pointer(array[coalesce(a.item, b.item)]) as step,
+      case when a.key is not null then (select %8$s from (select (a.t).*) as t) end as value
+    from (select * from candidate where rank <= %5$s) as a
+    full join (select * from before where rank <= %5$s) as b on b.key = a.key and b.item = a.item
+    where a.key is null or b.key is null or a.changed
+  )$sql$,
+        _watch.key, _watch.newest, _source, format(_match, 's.params'), _watch.keep, _place_type, _item_type, _shown
+      )
+    end,
+    flux.pointer(_watch.path)
+  );
+
+  -- Taking triggers off and on again would lock the table on every deploy.
+  for _event in
+    select t.tgname, t.tgrelid::regclass as source
+    from pg_catalog.pg_trigger t
+    where t.tgfoid = format('flux.%I()', _prefix || '_record')::regprocedure and t.tgrelid <> _source
+  loop
+    execute format('drop trigger %I on %s', _event.tgname, _event.source);
+  end loop;
+  for _event in
+    select * from (values
+      ('insert', 'referencing new table as new_rows'),
+      ('update', 'referencing old table as old_rows new table as new_rows'),
+      ('delete', 'referencing old table as old_rows'),
+      ('truncate', '')
+    ) as e (name, referencing)
+  loop
+    _trigger := format('flux_%s_%s', _prefix, _event.name);
+    if not exists (select from pg_catalog.pg_trigger t where t.tgrelid = _source and t.tgname = _trigger) then
+      execute format(
+        'create trigger %I after %s on %s %s for each statement execute function flux.%I()',
+        _trigger, _event.name, _source, _event.referencing, _prefix || '_record'
+      );
+    end if;
+  end loop;
+end;
+$$;
+
+comment on function flux.generate_watch(integer) is $$
+Generate what a watch needs: the triggers that record, the part of the render, and the patches at commit, each as static SQL.
+$$;

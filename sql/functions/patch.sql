@@ -1,0 +1,21 @@
+create or replace function flux.patch(store text, params jsonb, ops jsonb)
+returns void
+language plpgsql
+volatile
+set search_path to ''
+as $$
+begin
+  if jsonb_typeof(patch.ops) is distinct from 'array' then
+    raise exception using errcode = 'FX012', message = 'a patch is an array of RFC 6902 operations';
+  end if;
+  insert into flux.change (tx, action, watch, key, item, present, ops)
+  values (pg_current_xact_id(), flux.ordinal(), 0, flux.bound_key(patch.store, patch.params), '', true, patch.ops);
+  perform flux.unsettled();
+end;
+$$;
+
+comment on function flux.patch(text, jsonb, jsonb) is $$
+Say how a store has changed, by RFC 6902 operations; they must lead to what the store renders.
+
+Raises FX010 for an unknown store, FX011 for parameters that are not its own, FX012 when ops is no array.
+$$;

@@ -1,0 +1,55 @@
+create or replace function flux.render(
+  key text,
+  out epoch text,
+  out version bigint,
+  out document jsonb
+)
+language plpgsql
+stable
+set search_path to ''
+set timezone to 'UTC'
+set datestyle to 'ISO'
+set extra_float_digits to 1
+as $$
+declare
+  _store text := flux.key_store(render.key);
+  _params jsonb := flux.key_params(render.key);
+  _watch record;
+  _statement text;
+  _message text;
+  _part jsonb;
+begin
+  select e.epoch, coalesce(v.version, 0)
+  into render.epoch, render.version
+  from flux.epoch e
+  left join flux.version v on v.key = render.key;
+
+  select c.statement, c.message
+  into _statement, _message
+  from flux.call('stores', _store, array(select jsonb_object_keys(_params - '@actor'))) as c;
+  if _statement is null then
+    raise exception using errcode = 'FX010', message = _message;
+  end if;
+
+  perform set_config('flux.actor', coalesce(_params ->> '@actor', ''), true);
+  execute _statement into document using _params - '@actor';
+  if jsonb_typeof(document) is distinct from 'object' then
+    raise exception using errcode = 'FX013', message = format('store %s must render a JSON object', _store);
+  end if;
+
+  for _watch in select w.id, w.path from flux.watch w where w.store = _store order by w.id loop
+    execute format('select flux.%I($1)', 'watch_' || _watch.id || '_part') into _part using _params;
+    if _part is not null then
+      document := jsonb_set(document, _watch.path, _part);
+    end if;
+  end loop;
+  perform set_config('flux.actor', '', true);
+end;
+$$;
+
+comment on function flux.render(text) is $$
+A store as it is now: epoch, version and document, all of one snapshot.
+
+The document is what the store's function returns, with the watched parts put in at their paths.
+Raises FX010 when the store is gone, FX013 when it renders anything but an object, and whatever its function raises.
+$$;

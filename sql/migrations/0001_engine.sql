@@ -1,0 +1,138 @@
+-- The engine's tables. A migration runs once; its text never changes after a release.
+
+create schema if not exists flux;
+create schema if not exists actions;
+create schema if not exists stores;
+
+comment on schema flux is 'Fluxwire''s engine';
+comment on schema actions is 'the application''s actions: functions that change state';
+comment on schema stores is 'the application''s stores: functions that render state';
+
+-- Who leads. One row, changed only when the lead changes, so that flux.dispatch can hold it
+-- for share without ever waiting for a heartbeat.
+create table flux.term (
+  one boolean primary key default true constraint there_is_one_term check (one),
+  term bigint not null,
+  leader text not null,
+  backend integer
+);
+
+insert into flux.term (term, leader) values (0, '');
+
+-- Heartbeats are apart from the term: a long action must not look like a dead leader.
+create unlogged table flux.heartbeat (
+  term bigint primary key,
+  beat_at timestamptz not null
+);
+
+-- The numbering of versions; a new epoch says that it starts anew (restore, replay).
+create table flux.epoch (
+  one boolean primary key default true constraint there_is_one_epoch check (one),
+  epoch text not null default left(replace(gen_random_uuid()::text, '-', ''), 8)
+);
+
+insert into flux.epoch default values;
+
+-- A client's last used number on each lane. The actor is part of the key: nobody can burn or read another's numbers.
+create table flux.client (
+  actor text not null,
+  client text not null,
+  lane integer not null,
+  number bigint not null default 0,
+  seen_at timestamptz not null default now(),
+  primary key (actor, client, lane)
+) with (fillfactor = 50);
+
+-- The action log: everything a replay needs, and every outcome.
+create table flux.action (
+  seq bigint generated always as identity primary key,
+  actor text not null,
+  claims text not null,
+  client text not null,
+  lane integer not null,
+  number bigint not null,
+  name text not null,
+  params text not null,
+  at timestamptz not null,
+  seed text not null,
+  status text not null constraint status_is_ok_or_refused check (status in ('ok', 'refused')),
+  reply jsonb,
+  code text,
+  message text,
+  constraint_name text,
+  sqlstate text,
+  stores jsonb not null default '{}',
+  unique (actor, client, lane, number)
+);
+
+-- The version of every store that ever changed; one that never did is at 0.
+create table flux.version (
+  key text primary key,
+  version bigint not null
+) with (fillfactor = 50);
+
+-- Stores that may be read, and by whom; without a row nobody may.
+create table flux.declared_store (
+  name text primary key,
+  private boolean not null,
+  permit text
+);
+
+-- Which table feeds which part of which store.
+create table flux.watch (
+  id integer generated always as identity primary key,
+  store text not null,
+  path text[] not null,
+  source text not null,
+  match jsonb not null,
+  key text,
+  columns text[] not null,
+  newest text,
+  keep integer,
+  unique (store, path)
+);
+
+-- What the transactions now under way have changed so far: the rows' places before the transaction.
+-- Written by triggers, read and emptied by flux.settle at commit. A crash ends the transactions too.
+create unlogged table flux.change (
+  tx xid8 not null,
+  action integer not null,
+  watch integer not null,
+  key text not null,
+  item text not null,
+  present boolean not null,
+  place text,
+  ops jsonb,
+  id bigint generated always as identity
+);
+
+create unique index on flux.change (tx, action, watch, key, item) where watch > 0;
+create index on flux.change (tx, key);
+
+-- One row a transaction that changed something outside of flux.dispatch; its deferred trigger settles.
+create unlogged table flux.unsettled (
+  tx xid8 primary key
+);
+
+-- The patches of a commit, until the multiplexer has taken them. No ops: it moved, render it.
+create unlogged table flux.patch (
+  tx xid8 not null,
+  key text not null,
+  from_version bigint not null,
+  to_version bigint not null,
+  ops jsonb
+);
+
+create index on flux.patch (tx);
+
+-- What became of one action, inside of flux.dispatch.
+create type flux.result as (
+  status text,
+  reply jsonb,
+  code text,
+  message text,
+  constraint_name text,
+  sqlstate text,
+  stores jsonb,
+  same_as integer
+);
