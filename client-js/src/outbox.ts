@@ -1,0 +1,164 @@
+/**
+ * The actions of one client that have no outcome yet (§4): numbered, kept, sent again, settled.
+ *
+ * Pure: what to send comes out of {@link Outbox.resume} and {@link Outbox.send}; who asked is told
+ * through the callbacks given with each action.
+ */
+import { FluxError, tooLarge } from './errors.ts';
+import { encode, fits } from './frames.ts';
+import type { Dispatch, Outcome } from './frames.ts';
+import type { Json, JsonObject } from './json.ts';
+
+/** Actions under way at once; well below the front's 1,000, so that `busy` is rare. */
+export const WINDOW = 256;
+
+interface Kept {
+  readonly name: string;
+  readonly params: JsonObject;
+  readonly resolve: (reply: Json) => void;
+  readonly reject: (error: FluxError) => void;
+  /** Given when it is first sent, and kept. */
+  number: number | undefined;
+  /** True from when it is sent until it is answered or the connection is lost. */
+  underWay: boolean;
+  /** True if a connection was lost while it was under way: it may have been applied. */
+  uncertain: boolean;
+}
+
+export class Outbox {
+  readonly #makeId: () => string;
+  #client: string;
+  #next = 1;
+  /** In the order of their numbers; those without one at the end. */
+  #kept: Kept[] = [];
+  /** True while answers to frames that came too early are awaited. */
+  #holding = false;
+
+  /** @param makeId - Makes a new client id, never the same twice. */
+  constructor(makeId: () => string) {
+    this.#makeId = makeId;
+    this.#client = makeId();
+  }
+
+  /** The client id that the numbers belong to. */
+  get client(): string {
+    return this.#client;
+  }
+
+  /** How many actions have no outcome yet. */
+  get size(): number {
+    return this.#kept.length;
+  }
+
+  /** Keep an action until its outcome; {@link send} says what is to be sent. */
+  add(name: string, params: JsonObject, resolve: Kept['resolve'], reject: Kept['reject']): void {
+    this.#kept.push({ name, params, resolve, reject, number: undefined, underWay: false, uncertain: false });
+  }
+
+  /** The connection is lost: nothing is under way any more. */
+  lost(): void {
+    for (const kept of this.#kept) {
+      kept.uncertain ||= kept.underWay;
+      kept.underWay = false;
+    }
+    this.#holding = false;
+  }
+
+  /**
+   * The frames that may be sent now, in order; all that is kept after a `welcome` (§4).
+   *
+   * @param maxFrame - The longest frame that the front takes, in bytes.
+   */
+  send(maxFrame: number): Dispatch[] {
+    const frames: Dispatch[] = [];
+    let underWay = this.#kept.filter((kept) => kept.underWay).length;
+    if (this.#holding && underWay > 0) return frames;
+    this.#holding = false;
+    for (const kept of [...this.#kept]) {
+      if (underWay >= WINDOW) break;
+      if (kept.underWay) continue;
+      const frame = this.#frame(kept);
+      if (kept.number === undefined && !fits(encode(frame), maxFrame)) {
+        // Refused before it has a number: no front would take it, and none must be left out.
+        this.#drop(kept).reject(tooLarge(kept.name, maxFrame));
+        continue;
+      }
+      if (kept.number === undefined) this.#next += 1;
+      kept.number = frame.number;
+      kept.underWay = true;
+      underWay += 1;
+      frames.push(frame);
+    }
+    return frames;
+  }
+
+  /**
+   * Take an outcome.
+   *
+   * @returns True if the client id has changed: a new connection must say `hello` with it.
+   */
+  settle(outcome: Outcome): boolean {
+    const kept = this.#kept.find((one) => one.number === outcome.number && one.underWay);
+    // A second outcome of an action that was sent twice.
+    if (kept === undefined || outcome.lane !== 0) return false;
+    if (outcome.status === 'ok') {
+      this.#drop(kept).resolve(outcome.reply);
+      return false;
+    }
+    const { code } = outcome.error;
+    if (outcome.status === 'invalid') {
+      if (code === 'busy' || (code === 'number_gap' && kept !== this.#kept[0])) {
+        this.#again(kept, code);
+        return false;
+      }
+      if (code === 'client_expired' || code === 'number_gap') {
+        this.#expire(new FluxError(outcome.error));
+        return true;
+      }
+    }
+    this.#drop(kept).reject(new FluxError(outcome.error));
+    return false;
+  }
+
+  /** Nothing will be sent any more: tell everybody. */
+  close(error: FluxError): void {
+    for (const kept of this.#kept.splice(0)) kept.reject(error);
+  }
+
+  #frame(kept: Kept): Dispatch {
+    const { name, params, number = this.#next } = kept;
+    return { type: 'dispatch', lane: 0, number, name, params };
+  }
+
+  #drop(kept: Kept): Kept {
+    this.#kept.splice(this.#kept.indexOf(kept), 1);
+    return kept;
+  }
+
+  /** It was not tried: send it again, and for a gap all before it, once nothing is under way. */
+  #again(early: Kept, code: 'busy' | 'number_gap'): void {
+    const position = this.#kept.indexOf(early);
+    const from = code === 'number_gap' ? 0 : position;
+    for (const kept of this.#kept.slice(from, position + 1)) kept.underWay = false;
+    this.#holding = true;
+  }
+
+  /**
+   * The numbers of this client id lead nowhere: take a new id and begin at 1.
+   *
+   * What was under way on a lost connection may have been applied under the old id. To send it
+   * again under the new one could apply it twice, so that its caller is told instead.
+   */
+  #expire(error: FluxError): void {
+    const uncertain = this.#kept.filter((kept) => kept.uncertain);
+    this.#kept = this.#kept.filter((kept) => !kept.uncertain);
+    for (const kept of this.#kept) {
+      kept.number = undefined;
+      kept.underWay = false;
+    }
+    this.#client = this.#makeId();
+    this.#next = 1;
+    this.#holding = false;
+    for (const kept of uncertain) kept.reject(error);
+  }
+}

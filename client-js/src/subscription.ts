@@ -1,0 +1,70 @@
+import type { FluxError } from './errors.ts';
+import type { Json, JsonObject } from './json.ts';
+import type { Store } from './store.ts';
+
+/**
+ * - `pending`: nothing to show yet
+ * - `live`: as new as the front's
+ * - `stale`: shown from before, while the connection or a resume is under way
+ * - `error`: the front refused, or took the right to read away
+ */
+export type StoreStatus = 'pending' | 'live' | 'stale' | 'error';
+
+/** A store as it can be shown. The same object as long as nothing of it has changed. */
+export interface StoreState<Document = Json> {
+  readonly status: StoreStatus;
+  readonly data: Document | undefined;
+  readonly version: number | undefined;
+  readonly error: FluxError | undefined;
+}
+
+/** A store that nobody has asked for yet. */
+export const PENDING: StoreState<never> = { status: 'pending', data: undefined, version: undefined, error: undefined };
+
+/**
+ * One wish for a store: a name and parameters, held by any number of listeners.
+ *
+ * Several may turn out to have one store key; they then share its {@link Store}.
+ */
+export class Subscription {
+  readonly name: string;
+  readonly params: JsonObject;
+  readonly listeners: Set<() => void> = new Set();
+  /** The id on this connection, from when it is sent. */
+  id: number | undefined;
+  /** The store, once the front has said which it is. */
+  store: Store | undefined;
+  error: FluxError | undefined;
+  /** When it is given up, once nobody listens; in milliseconds. */
+  releaseAt: number | undefined;
+  #state: StoreState = PENDING;
+
+  constructor(name: string, params: JsonObject) {
+    this.name = name;
+    this.params = params;
+  }
+
+  get state(): StoreState {
+    return this.#state;
+  }
+
+  /**
+   * Look at the store again.
+   *
+   * @returns True if there is something new to show.
+   */
+  refresh(): boolean {
+    const { status, data, version, error } = this.#state;
+    const next = this.#look();
+    if (next.status === status && next.data === data && next.version === version && next.error === error) return false;
+    this.#state = next;
+    return true;
+  }
+
+  #look(): StoreState {
+    if (this.error !== undefined) return { ...PENDING, status: 'error', error: this.error };
+    if (this.store?.document === undefined) return PENDING;
+    const { document: data, version, live } = this.store;
+    return { status: live ? 'live' : 'stale', data, version, error: undefined };
+  }
+}

@@ -1,0 +1,38 @@
+/** The only file that knows WebSocket. */
+
+/** One connection attempt, as long as it lives. */
+export interface Socket {
+  /** Send one text message; dropped silently if the socket is no longer open. */
+  send(text: string): void;
+  /** Close it; nothing is reported about it any more. */
+  close(): void;
+}
+
+/** What a socket reports; nothing after `closed`. */
+export interface SocketListener {
+  opened(): void;
+  message(text: string): void;
+  closed(code: number, reason: string): void;
+}
+
+/** Opens a socket. Tests and other runtimes may bring their own. */
+export type Transport = (url: string, listener: SocketListener) => Socket;
+
+/** The platform's own WebSocket. */
+export const webSocket: Transport = (url, listener) => {
+  const socket = new WebSocket(url);
+  socket.onopen = () => listener.opened();
+  // A front sends text only (§1); anything else reads as the frame that it is not.
+  socket.onmessage = (event) => listener.message(String(event.data));
+  socket.onclose = (event) => listener.closed(event.code, event.reason);
+  return {
+    send(text) {
+      if (socket.readyState === WebSocket.OPEN) socket.send(text);
+    },
+    close() {
+      // The closing handshake of a dead connection takes minutes: nobody waits for it.
+      socket.onopen = socket.onmessage = socket.onclose = null;
+      socket.close(1000);
+    },
+  };
+};
