@@ -14,6 +14,7 @@ from typing import NoReturn
 
 import pytest
 
+from fluxwire.deploy import deploy
 from fluxwire.stack import account, binaries, process
 from fluxwire.stack.errors import StackError
 from fluxwire.stack.postgres import Postgres
@@ -86,8 +87,6 @@ class Cluster:
     def chat_template(self) -> str:
         """Deploy the engine and the chat once, to be copied for each test."""
         if self.template is None:
-            from fluxwire.deploy import deploy  # noqa: PLC0415 - most tests need no engine
-
             self.admin("createdb", "chat_template")
             asyncio.run(deploy(self.server.url("chat_template"), CHAT))
             self.template = "chat_template"

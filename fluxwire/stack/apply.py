@@ -5,8 +5,11 @@ import asyncio
 import os
 from pathlib import Path
 
-from fluxwire.deploy import deploy
+import asyncpg  # noqa: TID251 - for the names of its errors
+
+from fluxwire.deploy import DeployError, deploy
 from fluxwire.stack import account, state
+from fluxwire.stack.errors import StackError
 from fluxwire.stack.folder import choose
 from fluxwire.stack.progress import step
 
@@ -26,6 +29,25 @@ def run(args: argparse.Namespace) -> int:
         database_url = running.database_url
         if application is None and running.application is not None:
             application = Path(running.application)
-    with step("Deploying the SQL"):
-        asyncio.run(deploy(database_url, application))
+    apply(database_url, application)
     return 0
+
+
+def apply(database_url: str, application: Path | None) -> None:
+    """Deploy, and show it as a step.
+
+    Args:
+        database_url: DSN of the database.
+        application: Folder of the application's SQL, or None for the engine alone.
+
+    Raises:
+        StackError: The database is out of reach, or says no.
+
+    """
+    with step("SQL deployed"):
+        try:
+            asyncio.run(deploy(database_url, application))
+        except DeployError as exc:
+            raise StackError("The SQL is not deployed, and the database is as it was.", str(exc)) from exc
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
+            raise StackError("The database cannot be reached.", str(exc)) from exc

@@ -1,7 +1,6 @@
 """`fluxwire up`: start everything, keep it running, and stop it in good order."""
 
 import argparse
-import asyncio
 import http.client
 import os
 import signal
@@ -11,10 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from fluxwire import token
-from fluxwire.deploy import deploy
 from fluxwire.stack import account as accounts
 from fluxwire.stack import binaries, node, process, state, web
 from fluxwire.stack import folder as folders
+from fluxwire.stack.apply import apply
 from fluxwire.stack.errors import StackError
 from fluxwire.stack.folder import CHECKOUT, Folder
 from fluxwire.stack.postgres import Postgres
@@ -106,8 +105,7 @@ class Stack:
                 self._start_postgres()
             if not self.state.redis_url:
                 self._start_valkey()
-            with step("SQL deployed"):
-                asyncio.run(deploy(self.state.database_url, self.application))
+            apply(self.state.database_url, self.application)
             self._start_engine()
             say(f"http://{self.host}:{self.args.port}")
             self.supervisor.watch()
