@@ -1,0 +1,47 @@
+import { createClient } from 'fluxwire';
+import type { Client } from 'fluxwire';
+import { FluxProvider } from 'fluxwire/react';
+import { useState } from 'react';
+import { Chat } from './chat-page.tsx';
+import { forgetSession, savedSession } from './session.ts';
+import type { Session } from './session.ts';
+import { SignIn } from './sign-in.tsx';
+
+interface SignedIn {
+  session: Session;
+  client: Client;
+}
+
+// Once per page, and not once per rendering of the first component.
+const saved = savedSession();
+const resumed: SignedIn | undefined = saved && { session: saved, client: connect(saved) };
+
+export function App() {
+  const [signedIn, setSignedIn] = useState(resumed);
+  const [notice, setNotice] = useState('');
+
+  if (signedIn === undefined) {
+    const enter = (session: Session) => {
+      setNotice('');
+      setSignedIn({ session, client: connect(session) });
+    };
+    return <SignIn notice={notice} onSignIn={enter} />;
+  }
+  const leave = (why = '') => {
+    signedIn.client.close();
+    forgetSession();
+    setNotice(why);
+    setSignedIn(undefined);
+  };
+  return (
+    <FluxProvider client={signedIn.client}>
+      <Chat actor={signedIn.session.actor} onSignOut={leave} />
+    </FluxProvider>
+  );
+}
+
+function connect({ token }: Session): Client {
+  const url = new URL('/ws', window.location.href);
+  url.protocol = url.protocol.replace('http', 'ws');
+  return createClient({ url: url.href, token });
+}

@@ -1,0 +1,54 @@
+import { useConnection } from 'fluxwire/react';
+import { useEffect } from 'react';
+import { Avatar } from './avatar.tsx';
+import { ConnectionLine } from './connection-line.tsx';
+import { Problems } from './problem.tsx';
+import { RoomList } from './room-list.tsx';
+import { RoomPage } from './room-page.tsx';
+import { useRoute } from './route.ts';
+
+interface Props {
+  actor: string;
+  /** Called with a reason for the user, if it is not the user's own wish. */
+  onSignOut: (why?: string) => void;
+}
+
+/** The whole chat of somebody who is signed in. */
+export function Chat({ actor, onSignOut }: Props) {
+  const room = useRoute();
+  const { state } = useConnection();
+  useEffect(() => {
+    if (state === 'signed out') onSignOut('Your sign-in has ended. Please sign in again.');
+  });
+
+  return (
+    <Problems>
+      <div className="chat" data-view={room === undefined ? 'rooms' : 'room'}>
+        <div className="side">
+          <header className="brand">
+            <img src="/icon.svg" alt="" width="28" height="28" />
+            <h1>Fluxwire chat</h1>
+          </header>
+          <RoomList current={room} />
+          <footer className="me">
+            <Avatar actor={actor} name={actor} />
+            <div>
+              <strong dir="auto">{actor}</strong>
+              <ConnectionLine />
+            </div>
+            <button className="plain" onClick={() => onSignOut()}>
+              Sign out
+            </button>
+          </footer>
+        </div>
+        {room === undefined ? (
+          <main className="room nothing">
+            <p className="quiet">Choose a room.</p>
+          </main>
+        ) : (
+          <RoomPage key={room} room={room} actor={actor} />
+        )}
+      </div>
+    </Problems>
+  );
+}

@@ -1,0 +1,126 @@
+import { memo, useLayoutEffect, useRef, useState } from 'react';
+import { Avatar, hue } from './avatar.tsx';
+import type { Member, Message } from './chat.ts';
+import { pieces } from './markup.ts';
+import type { Piece } from './markup.ts';
+import { byDay, inOrder } from './timeline.ts';
+import type { Group } from './timeline.ts';
+
+interface Props {
+  title: string;
+  messages: Record<string, Message>;
+  members: Record<string, Member>;
+}
+
+/** How far from the end still counts as reading the newest, in pixels. */
+const NEAR_END = 80;
+
+/** The messages of a room; stays at the newest unless the reader has gone back. */
+export function MessageList({ title, messages, members }: Props) {
+  const list = useRef<HTMLDivElement>(null);
+  const atEnd = useRef(true);
+  const [unread, setUnread] = useState(false);
+  const ordered = inOrder(messages);
+  const newest = ordered.at(-1)?.id;
+
+  const toEnd = () => list.current?.scrollTo({ top: list.current.scrollHeight });
+  useLayoutEffect(() => {
+    if (atEnd.current) toEnd();
+    else setUnread(true);
+  }, [newest]);
+  const onScroll = () => {
+    const { scrollTop, scrollHeight, clientHeight } = list.current as HTMLDivElement;
+    atEnd.current = scrollHeight - scrollTop - clientHeight < NEAR_END;
+    if (atEnd.current) setUnread(false);
+  };
+
+  return (
+    <div className="messages-frame">
+      <div className="messages" role="log" aria-label={`Messages in ${title}`} tabIndex={0} ref={list} onScroll={onScroll}>
+        {ordered.length === 0 && <p className="empty quiet">Nothing has been said here yet.</p>}
+        {byDay(ordered).map((day) => (
+          <section key={day.date.toDateString()} aria-label={dayName(day.date)}>
+            <h3 className="day">
+              <span>{dayName(day.date)}</span>
+            </h3>
+            {day.groups.map((group) => (
+              <GroupView key={group.messages[0]?.id} group={group} name={nameOf(group.author, members)} />
+            ))}
+          </section>
+        ))}
+      </div>
+      {unread && (
+        <button className="primary small unread" onClick={toEnd}>
+          New messages ↓
+        </button>
+      )}
+    </div>
+  );
+}
+
+function GroupView({ group: { author, messages }, name }: { group: Group; name: string }) {
+  return (
+    <article className="group" aria-label={`${name}:`}>
+      <Avatar actor={author} name={name} />
+      <div className="said">
+        <header>
+          <strong className="author" dir="auto" style={{ '--hue': hue(author) } as object}>
+            {name}
+          </strong>
+          <Time at={messages[0]?.sent_at ?? ''} />
+        </header>
+        {messages.map((message) => (
+          <Body key={message.id} message={message} />
+        ))}
+      </div>
+    </article>
+  );
+}
+
+// Patches keep what they do not touch: a message that is the same object looks the same.
+const Body = memo(function Body({ message: { body, sent_at } }: { message: Message }) {
+  return (
+    <div className="body" dir="auto" title={new Date(sent_at).toLocaleString()}>
+      {pieces(body).map((piece, index) => (
+        <PieceView key={index} piece={piece} />
+      ))}
+    </div>
+  );
+});
+
+function PieceView({ piece: { type, text } }: { piece: Piece }) {
+  if (type === 'code') return <code>{text}</code>;
+  if (type === 'block') {
+    return (
+      <pre dir="ltr" tabIndex={0}>
+        {text}
+      </pre>
+    );
+  }
+  if (type === 'link') {
+    return (
+      <a href={text} target="_blank" rel="noreferrer">
+        {text}
+      </a>
+    );
+  }
+  return text;
+}
+
+function Time({ at }: { at: string }) {
+  const date = new Date(at);
+  return <time dateTime={at}>{date.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' })}</time>;
+}
+
+function dayName(date: Date): string {
+  const today = new Date();
+  if (date.toDateString() === today.toDateString()) return 'Today';
+  today.setDate(today.getDate() - 1);
+  if (date.toDateString() === today.toDateString()) return 'Yesterday';
+  return date.toLocaleDateString([], { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' });
+}
+
+function nameOf(actor: string, members: Record<string, Member>): string {
+  // Own members only: an actor may be called "constructor".
+  return Object.hasOwn(members, actor) ? (members[actor]?.name ?? actor) : actor;
+}

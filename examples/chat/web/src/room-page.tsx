@@ -1,0 +1,82 @@
+import { useAction, useStore } from 'fluxwire/react';
+import { useEffect } from 'react';
+import { joinRoom, leaveRoom, renameRoom, room as roomStore } from './chat.ts';
+import { Composer } from './composer.tsx';
+import { Editable } from './editable.tsx';
+import { MemberList } from './member-list.tsx';
+import { MessageList } from './message-list.tsx';
+import { useReport } from './problem.tsx';
+import { addressOf } from './route.ts';
+
+/** One room: what is said in it, by whom, and where to say more. */
+export function RoomPage({ room, actor }: { room: string; actor: string }) {
+  const { status, data, error } = useStore(roomStore({ room }));
+  const join = useAction(joinRoom);
+  const leave = useAction(leaveRoom);
+  const rename = useAction(renameRoom);
+  const report = useReport();
+  const title = data?.room?.title ?? room;
+
+  useEffect(() => {
+    document.title = `${title} · Fluxwire chat`;
+    return () => {
+      document.title = 'Fluxwire chat';
+    };
+  }, [title]);
+
+  const back = (
+    <a className="back" href={addressOf()} aria-label="All rooms">
+      ←
+    </a>
+  );
+  if (data?.room === undefined) {
+    return (
+      <main className="room nothing">
+        {back}
+        {status === 'pending' && <p className="quiet">Loading…</p>}
+        {status === 'error' && <p className="problem">{error?.message}</p>}
+        {data && <p className="quiet">There is no room “{room}”.</p>}
+      </main>
+    );
+  }
+  const { members, messages } = data;
+  const inside = Object.hasOwn(members, actor);
+
+  return (
+    <main className="room" aria-busy={status === 'stale'}>
+      <header className="room-header">
+        {back}
+        <h2>
+          {inside ? (
+            <Editable
+              value={title}
+              label="Rename this room"
+              maxLength={120}
+              onSave={(next) => void rename({ room, title: next }).catch(report)}
+            >
+              <span dir="auto">{title}</span>
+            </Editable>
+          ) : (
+            <span dir="auto">{title}</span>
+          )}
+        </h2>
+        {inside && (
+          <button className="plain" onClick={() => void leave({ room }).catch(report)}>
+            Leave
+          </button>
+        )}
+      </header>
+      <MessageList title={title} messages={messages} members={members} />
+      {inside ? (
+        <Composer room={room} title={title} />
+      ) : (
+        <div className="composer join">
+          <button className="primary" onClick={() => void join({ room }).catch(report)}>
+            Join {title}
+          </button>
+        </div>
+      )}
+      <MemberList room={room} actor={actor} members={members} />
+    </main>
+  );
+}
