@@ -46,10 +46,10 @@ class Supervisor:
         self._changed = changed
         self._waves: list[list[Child]] = []
         # The kernel's word that a child died wakes us up; nothing is polled.
-        self._bell, bell_rope = os.pipe()
-        for end in (self._bell, bell_rope):
+        self._bell, self._rope = os.pipe()
+        for end in (self._bell, self._rope):
             os.set_blocking(end, False)
-        signal.set_wakeup_fd(bell_rope, warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self._rope, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
 
     def start(self, programs: Sequence[Program], ready: Callable[[int], bool], limit: float = 60.0) -> None:
@@ -106,6 +106,13 @@ class Supervisor:
                 if child.process is not None:
                     process.reap(child.process, child.program)
         self._waves.clear()
+
+    def close(self) -> None:
+        """Stop listening for signals; call it after `stop`."""
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.close(self._bell)
+        os.close(self._rope)
 
     def _children(self) -> list[Child]:
         return [child for wave in self._waves for child in wave]

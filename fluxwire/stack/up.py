@@ -111,6 +111,7 @@ class Stack:
             self.supervisor.watch()
         finally:
             self.supervisor.stop()
+            self.supervisor.close()
             self.folder.state.unlink(missing_ok=True)
 
     def _note(self, pids: Mapping[str, int]) -> None:
