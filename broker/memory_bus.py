@@ -1,0 +1,202 @@
+"""Both buses inside one process, with the guarantees of ``bus``: for unit tests, and to read how a bus is meant."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from .bus import Delivery, FrontBus, MultiplexerBus
+from .errors import BusLost
+from .messages import MultiplexerMessage, Parcel
+
+MAX_ENTRIES = 10_000
+"""How many entries a stream of the update bus keeps."""
+QUIET = 1.0
+"""How long a reader waits before it returns an empty list, in seconds."""
+
+
+class MemoryBus:
+    """The buses of one cluster; hands out the ends.
+
+    Args:
+        max_entries: How many entries a stream of the update bus keeps.
+        quiet: How long a reader waits before it returns an empty list, in seconds.
+
+    """
+
+    def __init__(self, *, max_entries: int = MAX_ENTRIES, quiet: float = QUIET) -> None:
+        self._streams = _Streams(max_entries, quiet)
+
+    def front(self, front: str) -> FrontBus:
+        """Make the end of the front with this id."""
+        return _FrontEnd(self._streams, front)
+
+    def multiplexer(self) -> MultiplexerBus:
+        """Make a multiplexer's end."""
+        return _MultiplexerEnd(self._streams)
+
+    def flush(self) -> None:
+        """Forget everything, as a Redis that starts empty; whoever uses the bus goes on."""
+        self._streams.flush()
+
+
+@dataclass(eq=False, slots=True)
+class _Entry:
+    """A parcel on the action bus, and how it was handed out."""
+
+    parcel: Parcel
+    attempts: int = 0
+    handed_at: float = 0.0
+
+    def hand_out(self) -> Delivery:
+        self.attempts += 1
+        self.handed_at = time.monotonic()
+        return _Delivery(self.parcel, self.attempts, self)
+
+
+@dataclass(frozen=True, slots=True)
+class _Delivery:
+    parcel: Parcel
+    attempts: int
+    """As it was when this delivery was handed out; another one may follow."""
+    entry: _Entry = field(repr=False)
+
+
+class _Updates:
+    """One stream of the update bus: batches by position, of which the last ones are kept."""
+
+    def __init__(self, max_entries: int) -> None:
+        self._batches: deque[Sequence[MultiplexerMessage]] = deque(maxlen=max_entries)
+        self.end = 0
+
+    def append(self, batch: Sequence[MultiplexerMessage]) -> None:
+        self._batches.append(tuple(batch))
+        self.end += 1
+
+    def after(self, position: int) -> list[MultiplexerMessage]:
+        """Return what was appended at ``position`` or later and is still kept."""
+        skip = max(0, position - (self.end - len(self._batches)))
+        return [message for batch in list(self._batches)[skip:] for message in batch]
+
+    def flush(self) -> None:
+        self._batches.clear()
+
+
+class _Streams:
+    """What a Redis would hold."""
+
+    def __init__(self, max_entries: int, quiet: float) -> None:
+        self._max_entries = max_entries
+        self._quiet = quiet
+        self._changed = asyncio.Event()
+        self._own: dict[str, _Updates] = {}
+        self.shared = _Updates(max_entries)
+        self.waiting: deque[_Entry] = deque()
+        self.handed: list[_Entry] = []
+
+    def own(self, front: str) -> _Updates:
+        return self._own.setdefault(front, _Updates(self._max_entries))
+
+    def flush(self) -> None:
+        self.waiting.clear()
+        self.handed.clear()
+        self.shared.flush()
+        for stream in self._own.values():
+            stream.flush()
+
+    def wake(self) -> None:
+        """Let everybody who waits look again."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def wait(self) -> None:
+        """Return when something may have changed, or when it was quiet for long enough."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._quiet):
+                await self._changed.wait()
+
+
+class _End:
+    """What both ends have in common: closing one wakes who waits at it."""
+
+    def __init__(self, streams: _Streams) -> None:
+        self._streams = streams
+        self._closed = False
+
+    async def close(self) -> None:
+        self._closed = True
+        self._streams.wake()
+
+    def _check(self) -> None:
+        if self._closed:
+            raise BusLost("this end was closed")
+
+
+class _FrontEnd(_End):
+    def __init__(self, streams: _Streams, front: str) -> None:
+        super().__init__(streams)
+        self._own = streams.own(front)
+        self._shared_position = streams.shared.end
+        self._own_position = 0
+
+    async def start(self) -> None:
+        self._check()
+        self._shared_position = self._streams.shared.end
+
+    async def append(self, parcel: Parcel) -> None:
+        self._check()
+        self._streams.waiting.append(_Entry(parcel))
+        self._streams.wake()
+
+    async def read(self) -> Sequence[MultiplexerMessage]:
+        self._check()
+        messages = self._take()
+        if not messages:
+            await self._streams.wait()
+            self._check()
+            messages = self._take()
+        return messages
+
+    def _take(self) -> list[MultiplexerMessage]:
+        shared = self._streams.shared
+        messages = shared.after(self._shared_position) + self._own.after(self._own_position)
+        self._shared_position, self._own_position = shared.end, self._own.end
+        return messages
+
+
+class _MultiplexerEnd(_End):
+    async def receive(self, limit: int) -> Sequence[Delivery]:
+        self._check()
+        if not self._streams.waiting:
+            await self._streams.wait()
+            self._check()
+        waiting = self._streams.waiting
+        entries = [waiting.popleft() for _ in range(min(limit, len(waiting)))]
+        self._streams.handed += entries
+        return [entry.hand_out() for entry in entries]
+
+    async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        self._check()
+        done = {id(delivery.entry) for delivery in deliveries if isinstance(delivery, _Delivery)}
+        self._streams.handed = [entry for entry in self._streams.handed if id(entry) not in done]
+
+    async def take_over(self, idle: float) -> Sequence[Delivery]:
+        self._check()
+        latest = time.monotonic() - idle
+        return [entry.hand_out() for entry in self._streams.handed if entry.handed_at <= latest]
+
+    async def publish(self, messages: Sequence[MultiplexerMessage]) -> None:
+        self._check()
+        if messages:
+            self._streams.shared.append(messages)
+            self._streams.wake()
+
+    async def send(self, messages: Mapping[str, Sequence[MultiplexerMessage]]) -> None:
+        self._check()
+        for front, batch in messages.items():
+            self._streams.own(front).append(batch)
+        self._streams.wake()

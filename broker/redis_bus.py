@@ -1,0 +1,378 @@
+"""Both buses on Redis Streams (or Valkey's, which are the same); the only file that knows the Redis client.
+
+Keys, each after the namespace and a colon:
+
+- ``actions``: the action bus, one entry a parcel, read by the consumer group ``multiplexer``. An entry is deleted when
+  it is acknowledged, so that the stream holds what is under way and no more.
+- ``updates``: the update bus for every front, one entry for each call of ``publish``, trimmed.
+- ``front:<id>``: the update bus for one front, trimmed by that front as it reads. It goes away by itself.
+
+Redis may lose everything at any moment and start empty: groups are made anew, and readers notice when the numbering of
+a stream has begun anew below their position.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError, ResponseError
+
+from . import codec
+from .bus import Delivery
+from .errors import BadMessage, BusLost
+from .messages import MultiplexerMessage, Parcel
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+GROUP = "multiplexer"
+FIELD = b"data"
+"""The one field of every entry."""
+MAX_ENTRIES = 10_000
+"""How many entries a stream of the update bus keeps, roughly: at a thousand a second, ten seconds of a lost Redis."""
+OWN_STREAM_SECONDS = 60
+"""How long a front's own stream outlives the last message to it, in seconds."""
+READ_ENTRIES = 200
+"""How many entries of a stream one read takes at most."""
+BLOCK_MS = 1000
+"""How long Redis holds a reader when it is quiet, in milliseconds."""
+ANSWER_SECONDS = 3.0
+"""How long an answer may take, beyond what we asked Redis to wait, until the connection counts as lost, in seconds."""
+
+Entries = list[tuple[bytes, dict[bytes, bytes] | None]]
+
+
+class _Connection:
+    """One connection to Redis: commands run one at a time, in the order of the calls.
+
+    Args:
+        url: ``redis://…`` or ``unix://…``.
+        waits: How long Redis may hold a command back before it answers, in seconds.
+
+    """
+
+    def __init__(self, url: str, waits: float = 0.0) -> None:
+        self._redis: Redis = Redis.from_url(
+            url,
+            socket_timeout=waits + ANSWER_SECONDS,
+            socket_connect_timeout=ANSWER_SECONDS,
+            # The default retries in silence for up to a minute; whoever calls a bus does that better.
+            retry=Retry(NoBackoff(), 0),
+            max_connections=1,
+        )
+        self._turn = asyncio.Lock()
+        self._running: asyncio.Task[Any] | None = None
+        self._closed = False
+
+    async def run(self, *command: bytes | str | int) -> Any:  # noqa: ANN401 - each command has its own answer
+        """Run one command.
+
+        Raises:
+            BusLost: There is no answer, or it is an error.
+
+        """
+        return await self._do(self._redis.execute_command(*command))  # type: ignore[no-untyped-call]
+
+    async def run_all(self, commands: Sequence[Sequence[bytes | str | int]]) -> list[Any]:
+        """Run several commands in one go, without a transaction: another client's may come between.
+
+        Raises:
+            BusLost: There is no answer, or one of them is an error.
+
+        """
+        pipeline = self._redis.pipeline(transaction=False)
+        for command in commands:
+            pipeline.execute_command(*command)
+        return await self._do(pipeline.execute())
+
+    async def close(self) -> None:
+        """Close the connection; a command that waits ends with BusLost."""
+        self._closed = True
+        if self._running is not None:
+            self._running.cancel()
+        await self._redis.aclose()
+
+    async def _do(self, command: Coroutine[Any, Any, T]) -> T:
+        try:
+            async with self._turn:
+                if self._closed:
+                    raise BusLost("this end was closed")
+                self._running = asyncio.current_task()
+                return await command
+        except (RedisError, OSError) as exc:
+            raise BusLost(str(exc)) from exc
+        except asyncio.CancelledError:
+            # The client has no other way to stop a command that waits: `close` cancels the task that runs it.
+            task = asyncio.current_task()
+            if self._closed and task is not None and task is self._running and task.uncancel() == 0:
+                raise BusLost("this end was closed") from None
+            raise
+        finally:
+            self._running = None
+            command.close()
+
+
+class RedisFrontBus:
+    """A front's end; see :class:`broker.bus.FrontBus`.
+
+    Args:
+        url: ``redis://…`` or ``unix://…``.
+        namespace: Prefix of every key.
+        front: The front's id, another one for each start of a front.
+
+    """
+
+    def __init__(self, url: str, namespace: str, front: str) -> None:
+        self._actions = f"{namespace}:actions"
+        self._updates = f"{namespace}:updates".encode()
+        self._own = f"{namespace}:front:{front}".encode()
+        self._position = {self._updates: b"0-0", self._own: b"0-0"}
+        self._in_doubt = False
+        self._writer = _Connection(url)
+        self._reader = _Connection(url, waits=BLOCK_MS / 1000)
+
+    async def start(self) -> None:
+        """See :meth:`broker.bus.FrontBus.start`."""
+        self._position[self._updates] = await self._last_id(self._updates)
+
+    async def append(self, parcel: Parcel) -> None:
+        """See :meth:`broker.bus.FrontBus.append`."""
+        await self._writer.run("XADD", self._actions, "*", FIELD, codec.encode_parcel(parcel))
+
+    async def read(self) -> Sequence[MultiplexerMessage]:
+        """See :meth:`broker.bus.FrontBus.read`."""
+        if self._in_doubt:
+            await self._find_position()
+        # Doubtful until Redis has answered with something new: it may have started anew meanwhile.
+        self._in_doubt = True
+        own = self._position[self._own]
+        _, answer = await self._reader.run_all(
+            [
+                # What is read need not be kept: nobody else reads it.
+                ("XTRIM", self._own, "MINID", "~", own),
+                (
+                    *("XREAD", "COUNT", READ_ENTRIES, "BLOCK", BLOCK_MS),
+                    *("STREAMS", self._updates, self._own, self._position[self._updates], own),
+                ),
+            ]
+        )
+        messages: list[MultiplexerMessage] = []
+        for stream, entries in answer:
+            self._in_doubt = False
+            self._position[stream] = entries[-1][0]
+            messages += _decode_updates(entries)
+        return messages
+
+    async def close(self) -> None:
+        """See :meth:`broker.bus.FrontBus.close`."""
+        await self._reader.close()
+        await self._writer.close()
+
+    async def _find_position(self) -> None:
+        """Begin anew with each stream whose numbering has: Redis came back empty, and perhaps with another clock."""
+        for stream, position in self._position.items():
+            if _order(await self._last_id(stream)) < _order(position):
+                self._position[stream] = b"0-0"
+
+    async def _last_id(self, stream: bytes) -> bytes:
+        """Return the id of the newest entry that was ever in the stream, ``0-0`` for a new one."""
+        try:
+            info = await self._reader.run("XINFO STREAM", stream)
+        except BusLost as exc:
+            if _is_error(exc, "no such key"):
+                return b"0-0"
+            raise
+        last_id: bytes = info["last-generated-id"]
+        return last_id
+
+
+@dataclass(frozen=True, slots=True)
+class _Delivery:
+    """A parcel in our hands, with the id of its entry."""
+
+    entry: bytes
+    parcel: Parcel
+    attempts: int
+
+
+class RedisMultiplexerBus:
+    """The multiplexer's end; see :class:`broker.bus.MultiplexerBus`.
+
+    Args:
+        url: ``redis://…`` or ``unix://…``.
+        namespace: Prefix of every key.
+        name: This multiplexer's own name among the consumers of the action bus.
+
+    """
+
+    def __init__(self, url: str, namespace: str, name: str) -> None:
+        self._namespace = namespace
+        self._actions = f"{namespace}:actions"
+        self._updates = f"{namespace}:updates"
+        self._name = name
+        self._last_received = b"0-0"
+        self._in_doubt = False
+        self._writer = _Connection(url)
+        self._reader = _Connection(url, waits=BLOCK_MS / 1000)
+
+    async def receive(self, limit: int) -> Sequence[Delivery]:
+        """See :meth:`broker.bus.MultiplexerBus.receive`."""
+        # After a lost answer Redis may hold entries for us that we never saw. They come first, or a front's order
+        # would be broken: what we were handed beyond the last one that arrived.
+        entries = await self._read_group(limit, self._last_received) if self._in_doubt else []
+        self._in_doubt = True
+        if not entries:
+            entries = await self._read_group(limit, b">")
+            self._in_doubt = False
+        if entries:
+            self._last_received = entries[-1][0]
+        return await self._decode_parcels([(entry, fields, 1) for entry, fields in entries])
+
+    async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        """See :meth:`broker.bus.MultiplexerBus.acknowledge`."""
+        await self._forget([delivery.entry for delivery in deliveries if isinstance(delivery, _Delivery)])
+
+    async def take_over(self, idle: float) -> Sequence[Delivery]:
+        """See :meth:`broker.bus.MultiplexerBus.take_over`."""
+        deliveries: list[Delivery] = []
+        start = b"0-0"
+        while True:
+            try:
+                start, entries = (
+                    await self._writer.run(
+                        *("XAUTOCLAIM", self._actions, GROUP, self._name),
+                        *(round(idle * 1000), start, "COUNT", READ_ENTRIES),
+                    )
+                )[:2]
+            except BusLost as exc:
+                if not _is_error(exc, "NOGROUP"):
+                    raise
+                await self._make_group(self._writer)
+                return deliveries
+            deliveries += await self._decode_parcels(await self._with_attempts(entries))
+            if start == b"0-0":
+                return deliveries
+
+    async def publish(self, messages: Sequence[MultiplexerMessage]) -> None:
+        """See :meth:`broker.bus.MultiplexerBus.publish`."""
+        if messages:
+            await self._writer.run(*_add(self._updates, messages))
+
+    async def send(self, messages: Mapping[str, Sequence[MultiplexerMessage]]) -> None:
+        """See :meth:`broker.bus.MultiplexerBus.send`."""
+        commands: list[Sequence[bytes | str | int]] = []
+        for front, batch in messages.items():
+            stream = f"{self._namespace}:front:{front}"
+            commands += [_add(stream, batch), ("EXPIRE", stream, OWN_STREAM_SECONDS)]
+        if commands:
+            await self._writer.run_all(commands)
+
+    async def close(self) -> None:
+        """See :meth:`broker.bus.MultiplexerBus.close`."""
+        await self._reader.close()
+        await self._writer.close()
+
+    async def _read_group(self, limit: int, after: bytes) -> Entries:
+        try:
+            answer = await self._reader.run(
+                *("XREADGROUP", "GROUP", GROUP, self._name, "COUNT", limit, "BLOCK", BLOCK_MS),
+                *("STREAMS", self._actions, after),
+            )
+        except BusLost as exc:
+            if not _is_error(exc, "NOGROUP"):
+                raise
+            # The first multiplexer of all, or Redis came back empty.
+            await self._make_group(self._reader)
+            self._last_received = b"0-0"
+            return []
+        return answer[0][1] if answer else []
+
+    async def _make_group(self, connection: _Connection) -> None:
+        try:
+            # From the first entry on, which may be older than the group.
+            await connection.run("XGROUP CREATE", self._actions, GROUP, "0", "MKSTREAM")
+        except BusLost as exc:
+            # Another multiplexer was faster.
+            if not _is_error(exc, "BUSYGROUP"):
+                raise
+
+    async def _with_attempts(self, entries: Entries) -> list[tuple[bytes, dict[bytes, bytes] | None, int]]:
+        """Ask how often each entry was handed out."""
+        if not entries:
+            return []
+        answers = await self._writer.run_all(
+            [("XPENDING", self._actions, GROUP, entry, entry, 1) for entry, _ in entries]
+        )
+        return [
+            (entry, fields, int(answer[0]["times_delivered"]) if answer else 1)
+            for (entry, fields), answer in zip(entries, answers, strict=True)
+        ]
+
+    async def _decode_parcels(self, entries: Sequence[tuple[bytes, dict[bytes, bytes] | None, int]]) -> list[Delivery]:
+        deliveries: list[Delivery] = []
+        bad: list[bytes] = []
+        for entry, fields, attempts in entries:
+            try:
+                parcel = codec.decode_parcel(_data(fields))
+            except BadMessage as exc:
+                log.warning("skipped entry %s of the action bus: %s", entry.decode(), exc)
+                bad.append(entry)
+            else:
+                deliveries.append(_Delivery(entry, parcel, attempts))
+        if bad:
+            try:
+                await self._forget(bad)
+            except BusLost as exc:
+                # The good ones are in our hands and must not be dropped for it.
+                log.warning("could not forget bad entries of the action bus: %s", exc)
+        return deliveries
+
+    async def _forget(self, entries: Sequence[bytes]) -> None:
+        if entries:
+            await self._writer.run_all([("XACK", self._actions, GROUP, *entries), ("XDEL", self._actions, *entries)])
+
+
+def _add(stream: str, messages: Sequence[MultiplexerMessage]) -> Sequence[bytes | str | int]:
+    """Return the command that appends one entry to a stream of the update bus."""
+    return ("XADD", stream, "MAXLEN", "~", MAX_ENTRIES, "*", FIELD, codec.encode_batch(messages))
+
+
+def _decode_updates(entries: Entries) -> list[MultiplexerMessage]:
+    messages: list[MultiplexerMessage] = []
+    for entry, fields in entries:
+        try:
+            messages += codec.decode_batch(_data(fields))
+        except BadMessage as exc:
+            log.warning("skipped entry %s of the update bus: %s", entry.decode(), exc)
+    return messages
+
+
+def _data(fields: dict[bytes, bytes] | None) -> bytes:
+    """Return what an entry carries.
+
+    Raises:
+        BadMessage: It was deleted, or carries something else.
+
+    """
+    try:
+        return (fields or {})[FIELD]
+    except KeyError:
+        raise BadMessage("no data in the entry") from None
+
+
+def _order(entry: bytes) -> tuple[int, int]:
+    """Return what the ids of entries are ordered by."""
+    milliseconds, _, count = entry.partition(b"-")
+    return int(milliseconds), int(count)
+
+
+def _is_error(exc: BusLost, text: str) -> bool:
+    """Return whether Redis answered with this error."""
+    return isinstance(exc.__cause__, ResponseError) and text in str(exc.__cause__)
