@@ -1,0 +1,129 @@
+"""What the hub knows of one client: what it holds, what it waits for, and what it is about to be sent."""
+
+from dataclasses import dataclass
+
+from broker.messages import Action
+
+from .gates import Identity
+from .store_cache import Position
+
+MOST_UNANSWERED = 1_000
+"""Actions of one connection under way at most (§6, ``busy``)."""
+
+MOST_UNANSWERED_BYTES = 4 * 1024 * 1024
+"""The same for what they weigh: a front's memory is bounded however large the actions are."""
+
+PATIENCE = 5.0
+"""After so many seconds without an outcome a connection's actions are sent again; twice as long each time after."""
+
+MOST_PATIENCE = 60.0  # seconds
+
+
+@dataclass(slots=True, eq=False)
+class Subscription:
+    """One ``id`` of one client."""
+
+    client: "Client"
+    id: int
+    position: Position | None
+    """Where the client's document stands from before (§3, resume)."""
+    key: str | None = None
+    """The store's key, once it is known."""
+
+
+@dataclass(slots=True, eq=False)
+class Client:
+    """One connection that was let in."""
+
+    number: int
+    identity: Identity
+    client_id: str
+    subscriptions: dict[int, Subscription]
+    outgoing: list[bytes]
+    """Frames of this tick, in order."""
+    unanswered: "Unanswered"
+    blocked: bool = False
+    """Whether the socket takes no more for now; frames of stores are then not queued."""
+    behind: dict[str, Position | None] | None = None
+    """Stores whose frames were held back, by key, with where the client stands in them."""
+    failed: str | None = None
+    """Why the connection must be closed with 4001, if it must."""
+
+
+class Unanswered:
+    """The actions of one client that have no outcome yet, in the order they came."""
+
+    __slots__ = ("_actions", "_bytes", "_count", "_patience", "_sent_at")
+
+    def __init__(self) -> None:
+        # Usually one action per number; a client may send a number twice and is owed two outcomes then.
+        self._actions: dict[tuple[int, int], list[Action]] = {}
+        self._count = 0
+        self._bytes = 0
+        self._patience = PATIENCE
+        self._sent_at = 0.0
+
+    def __bool__(self) -> bool:
+        return bool(self._actions)
+
+    @property
+    def full(self) -> bool:
+        """Whether no further action may be under way."""
+        return self._count >= MOST_UNANSWERED or self._bytes >= MOST_UNANSWERED_BYTES
+
+    def add(self, action: Action, now: float) -> None:
+        """Keep an action until its outcome."""
+        if not self._actions:
+            self._sent_at, self._patience = now, PATIENCE
+        self._actions.setdefault((action.lane, action.number), []).append(action)
+        self._count += 1
+        self._bytes += len(action.params)
+
+    def answer(self, lane: int, number: int, now: float) -> bool:
+        """Forget an action whose outcome came; whether it was waited for."""
+        actions = self._actions.get((lane, number))
+        if actions is None:
+            return False
+        action = actions.pop(0)
+        if not actions:
+            del self._actions[lane, number]
+        self._count -= 1
+        self._bytes -= len(action.params)
+        # The loop answers: count the others' time from here.
+        self._sent_at, self._patience = now, PATIENCE
+        return True
+
+    def waits_before(self, lane: int, number: int) -> bool:
+        """Whether an earlier number of the lane is unanswered."""
+        return any(other == lane and earlier < number for other, earlier in self._actions)
+
+    def overdue(self, now: float) -> bool:
+        """Whether nothing was answered for so long that all is to be sent again."""
+        return bool(self._actions) and now - self._sent_at >= self._patience
+
+    def again(self, now: float) -> list[Action]:
+        """All actions, in order, to be sent again."""
+        self._sent_at = now
+        self._patience = min(2 * self._patience, MOST_PATIENCE)
+        return [action for actions in self._actions.values() for action in actions]
+
+
+class Outbox:
+    """Collects the frames of one tick; each client gets its own as one write."""
+
+    __slots__ = ("dirty",)
+
+    def __init__(self) -> None:
+        self.dirty: list[Client] = []
+        """Clients with something in ``outgoing``, each once."""
+
+    def send(self, client: Client, data: bytes) -> None:
+        """Queue ready frames for a client."""
+        if not client.outgoing:
+            self.dirty.append(client)
+        client.outgoing.append(data)
+
+    def take(self) -> list[Client]:
+        """The clients to be written to; their ``outgoing`` is to be emptied."""
+        dirty, self.dirty = self.dirty, []
+        return dirty

@@ -1,0 +1,70 @@
+"""Plain HTTP on the WebSocket's port: health, tokens for guests, the built web client."""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from .gates import TokenGate
+
+GUEST_BODY = 1_024
+"""Longest body of ``POST /guest``, in bytes."""
+
+GUEST_NAME = 64
+"""Longest name of a guest, in characters."""
+
+GUEST_LIFETIME = 30 * 24 * 3600.0
+"""How long a guest's token is good, in seconds."""
+
+
+class _Guest(msgspec.Struct):
+    name: str
+
+
+def application(*, ready: Callable[[], bool], gate: TokenGate, web: Path | None, guests: bool) -> Starlette:
+    """Make the ASGI application.
+
+    Args:
+        ready: Whether clients can be served.
+        gate: Signs the tokens of guests.
+        web: Folder of the built web client, served at ``/``.
+        guests: Whether anybody may have a token.
+
+    """
+
+    async def healthz(_: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def readyz(_: Request) -> Response:
+        if ready():
+            return PlainTextResponse("ready\n")
+        return PlainTextResponse("no multiplexer answers\n", status_code=503)
+
+    routes: list[BaseRoute] = [Route("/healthz", healthz), Route("/readyz", readyz)]
+    if guests:
+        routes.append(Route("/guest", partial(_guest, gate), methods=["POST"]))
+    if web is not None:
+        routes.append(Mount("/", StaticFiles(directory=web, html=True)))
+    return Starlette(routes=routes)
+
+
+async def _guest(gate: TokenGate, request: Request) -> Response:
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > GUEST_BODY:
+            return PlainTextResponse(f"At most {GUEST_BODY} bytes.\n", status_code=413)
+    try:
+        name = " ".join(msgspec.json.decode(body, type=_Guest).name.split())
+    except (msgspec.MsgspecError, RecursionError):
+        return PlainTextResponse('{"name": "..."} is expected.\n', status_code=400)
+    if not 0 < len(name) <= GUEST_NAME or not name.isprintable():
+        return PlainTextResponse(f"A name has 1 to {GUEST_NAME} printable characters.\n", status_code=400)
+    return JSONResponse({"token": gate.sign(name, now=time.time(), lifetime=GUEST_LIFETIME)})

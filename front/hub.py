@@ -1,0 +1,261 @@
+"""The front's core: what clients say becomes messages for the bus, what the bus says becomes frames for clients.
+
+Nothing here awaits, reads a clock or touches a socket; ``server`` feeds it and carries what it makes. Whatever is asked
+is remembered until it is answered, so the bus may lose anything at any time.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+
+from broker.messages import (
+    Action,
+    Commit,
+    Denied,
+    FrontMessage,
+    Gone,
+    Lead,
+    MultiplexerMessage,
+    Opened,
+    Outcome,
+    Parcel,
+    Renew,
+    Renewed,
+    Snapshot,
+)
+
+from .clients import Client, Outbox, Subscription, Unanswered
+from .codes import BUSY
+from .frames import Dispatch, Subscribe, Unsubscribe, build, outcome
+from .gates import Identity
+from .openings import Openings
+from .store_cache import Position
+from .stores import Stores
+
+PARCEL = 64
+"""Messages in one parcel at most: the multiplexer's batches are about as long."""
+
+RENEW = 2.0
+"""Seconds between renewals of the lease."""
+
+LEASE = 10.0
+"""How long a renewal is good, in seconds."""
+
+FRESH = 6.0
+"""A multiplexer that has not been heard for so many seconds does not count as there."""
+
+
+class Hub:
+    """Everything one front knows.
+
+    Args:
+        front: This process's id, of its own choosing.
+
+    """
+
+    __slots__ = (
+        "_busy",
+        "_clients",
+        "_front",
+        "_heard_at",
+        "_lost",
+        "_numbers",
+        "_openings",
+        "_outbox",
+        "_queue",
+        "_renew_at",
+        "_resend",
+        "_stores",
+    )
+
+    def __init__(self, *, front: str) -> None:
+        self._front = front
+        self._outbox = Outbox()
+        self._queue: deque[FrontMessage] = deque()
+        self._stores = Stores(outbox=self._outbox, ask=self._put)
+        self._openings = Openings()
+        self._clients: dict[int, Client] = {}
+        self._numbers = 0
+        self._busy: dict[Client, None] = {}  # who waits for outcomes
+        self._resend: dict[Client, None] = {}  # whose actions were found missing
+        self._lost = False
+        self._heard_at = float("-inf")
+        self._renew_at = float("-inf")
+
+    # Clients.
+
+    def opened(self, identity: Identity, client_id: str) -> Client:
+        """A connection was let in."""
+        self._numbers += 1
+        client = Client(self._numbers, identity, client_id, {}, [], Unanswered())
+        self._clients[client.number] = client
+        return client
+
+    def receive(self, client: Client, frame: Subscribe | Unsubscribe | Dispatch, now: float) -> None:
+        """A client said something. See whether it has ``failed`` by that."""
+        if isinstance(frame, Dispatch):
+            self._dispatch(client, frame, now)
+        elif isinstance(frame, Subscribe):
+            self._subscribe(client, frame, now)
+        else:
+            for subscription_id in frame.ids:
+                subscription = client.subscriptions.pop(subscription_id, None)
+                if subscription is not None:
+                    self._stores.release(subscription, now)
+
+    def blocked(self, client: Client) -> None:
+        """A client's socket takes no more; say so when it has :meth:`drained`."""
+        client.blocked = True
+
+    def drained(self, client: Client, now: float) -> None:
+        """A client's socket takes frames again."""
+        self._stores.drained(client, now)
+
+    def closed(self, client: Client, now: float) -> None:
+        """A connection is gone. Its actions went out once; it sends them again when it comes back."""
+        for subscription in client.subscriptions.values():
+            self._stores.release(subscription, now)
+        client.subscriptions.clear()
+        self._clients.pop(client.number, None)
+        self._busy.pop(client, None)
+        self._resend.pop(client, None)
+
+    # The bus.
+
+    def take(self, message: MultiplexerMessage, now: float) -> None:  # noqa: C901 - one case a message
+        """The multiplexer said something."""
+        match message:
+            case Commit():
+                self._stores.take_updates(message.updates, now)
+            case Outcome():
+                self._answer(message, now)
+            case Snapshot():
+                self._stores.take_snapshot(message, now)
+            case Opened():
+                for subscription in self._openings.opened(message, now):
+                    if subscription.client.subscriptions.get(subscription.id) is subscription:
+                        self._stores.hold(subscription, message.key, now)
+            case Denied():
+                for subscription in self._openings.denied(message):
+                    self._stores.refuse(subscription, message.error)
+            case Gone():
+                self._stores.take_gone(message)
+            case Renewed():
+                self._heard_at = now
+            case Lead():
+                self._heard_at = now
+                self._renew_at = now
+
+    def bus_lost(self) -> None:
+        """The bus is away: nothing is queued for it, since all that matters is asked again."""
+        self._lost = True
+        self._queue.clear()
+
+    def bus_returned(self, now: float) -> None:
+        """The bus is back, perhaps empty: ask again whatever has no answer."""
+        self._lost = False
+        self._renew_at = now
+        self._queue.clear()
+        for client in self._busy:
+            self._queue.extend(client.unanswered.again(now))
+        self._queue.extend(self._openings.again(now, patience=0.0))
+        self._stores.sweep(now, patience=0.0)
+
+    def sweep(self, now: float) -> None:
+        """Do what is due; call it a few times a second."""
+        if now >= self._renew_at:
+            self._renew_at = now + RENEW
+            self._put(Renew(self._stores.held(), round(LEASE * 1000)))
+        resend, self._resend = self._resend, {}
+        for client in self._busy:
+            if client in resend or client.unanswered.overdue(now):
+                for action in client.unanswered.again(now):
+                    self._put(action)
+        for question in self._openings.again(now):
+            self._put(question)
+        self._stores.sweep(now)
+
+    def ready(self, now: float) -> bool:
+        """Whether the bus is there and a multiplexer answers."""
+        return not self._lost and now - self._heard_at < FRESH
+
+    # What it makes.
+
+    @property
+    def has_messages(self) -> bool:
+        """Whether there is a :meth:`parcel` to be appended."""
+        return bool(self._queue)
+
+    def parcel(self) -> Parcel | None:
+        """The next messages for the bus, in order; append it before the next one is taken."""
+        if not self._queue:
+            return None
+        messages = [self._queue.popleft() for _ in range(min(PARCEL, len(self._queue)))]
+        return Parcel(self._front, messages)
+
+    def writes(self) -> Iterable[tuple[Client, bytes]]:
+        """What each client gets of this tick, joined."""
+        for client in self._outbox.take():
+            outgoing = client.outgoing
+            # One frame for everybody stays one object.
+            data = outgoing[0] if len(outgoing) == 1 else b"".join(outgoing)
+            outgoing.clear()
+            yield client, data
+
+    # Inside.
+
+    def _put(self, message: FrontMessage) -> None:
+        if not self._lost:
+            self._queue.append(message)
+
+    def _subscribe(self, client: Client, frame: Subscribe, now: float) -> None:
+        for request in frame.stores:
+            if request.id in client.subscriptions:
+                client.failed = f"id {request.id} is in use"
+                return
+            position = Position(*request.position) if request.position is not None else None
+            subscription = client.subscriptions[request.id] = Subscription(client, request.id, position)
+            params = bytes(request.params).decode()
+            key = self._openings.known(request.name, params, client.identity, now)
+            if key is not None:
+                self._stores.hold(subscription, key, now)
+                continue
+            question = self._openings.ask(request.name, params, subscription, now)
+            if question is not None:
+                self._put(question)
+
+    def _dispatch(self, client: Client, frame: Dispatch, now: float) -> None:
+        if client.unanswered.full:
+            refused = Outcome(client.number, frame.lane, frame.number, "invalid", None, BUSY, {})
+            self._outbox.send(client, build(outcome(refused, {})))
+            return
+        action = Action(
+            connection=client.number,
+            actor=client.identity.actor,
+            claims=client.identity.claims,
+            client=client.client_id,
+            lane=frame.lane,
+            number=frame.number,
+            name=frame.name,
+            params=bytes(frame.params).decode(),
+        )
+        client.unanswered.add(action, now)
+        self._busy[client] = None
+        self._put(action)
+
+    def _answer(self, message: Outcome, now: float) -> None:
+        client = self._clients.get(message.connection)
+        if client is None:
+            return
+        if (
+            message.error is not None
+            and message.error.code == "number_gap"
+            and client.unanswered.waits_before(message.lane, message.number)
+        ):
+            # The bus lost an earlier one. The client has done nothing wrong: send all of them again, in order.
+            self._resend[client] = None
+            return
+        if client.unanswered.answer(message.lane, message.number, now):
+            if not client.unanswered:
+                self._busy.pop(client, None)
+            stores = self._stores.reached(client, message.stores)
+            self._outbox.send(client, build(outcome(message, stores)))

@@ -1,0 +1,328 @@
+"""The sockets, the clock and the bus: all input and output of a front.
+
+uvicorn owns the port; it hands every upgraded socket to a :class:`Socket`, which feeds its connection and the
+hub. Frames for clients leave once per turn of the event loop, all frames of a client in one write.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, TypeVar, cast
+
+from uvicorn.server import ServerState
+
+from broker.bus import FrontBus
+from broker.errors import BusLost
+
+from .clients import Client
+from .codes import CloseCode
+from .connection import HEARTBEAT, Connection, Opened, State
+from .gates import Identity
+from .hub import Hub
+from .ticks import Wheel
+
+HELLO_WITHIN = 10.0
+"""Seconds a client has for its ``hello`` (docs/protocol.md §2)."""
+
+BLOCKED_AT_MOST = 60.0
+"""A socket that takes nothing for so many seconds is given up (4202)."""
+
+CLOSE_WITHIN = 3.0
+"""Seconds a client has to answer our close before its socket is cut."""
+
+WRITE_BUFFER = 262_144
+"""Bytes waiting for a client's socket from which on frames of stores are held back."""
+
+WRITE_BUFFER_DRAINED = 65_536
+"""Bytes waiting at which they are sent again."""
+
+SWEEP = 0.25
+"""Seconds between looks at what is due."""
+
+RETRY = (0.05, 1.0)
+"""Seconds to wait for a lost bus: at first, and at most."""
+
+_logger = logging.getLogger("front")
+
+T = TypeVar("T")
+
+
+class Socket(asyncio.Protocol):
+    """One client's socket: carries bytes between transport, connection and hub."""
+
+    __slots__ = (
+        "_blocked_at",
+        "_client",
+        "_closing_at",
+        "_connection",
+        "_heard_at",
+        "_opened_at",
+        "_pinged",
+        "_server",
+        "_sockets",
+        "_transport",
+        "slot",
+    )
+
+    def __init__(self, server: "Server", sockets: set[Any]) -> None:
+        self._server = server
+        self._sockets = sockets  # uvicorn's: it waits at its end for all that are in it
+        self._connection = Connection(verify=server.verify)
+        self._transport: asyncio.Transport | None = None
+        self._client: Client | None = None
+        self._opened_at = self._heard_at = server.now()
+        self._pinged = False
+        self._blocked_at: float | None = None
+        self._closing_at: float | None = None
+        self.slot: int | None = None
+
+    # What asyncio and uvicorn call.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the socket over from uvicorn's HTTP protocol."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=WRITE_BUFFER, low=WRITE_BUFFER_DRAINED)
+        self._sockets.add(self)
+        self._server.wheel.put(self, self._opened_at + HELLO_WITHIN)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes from the client; the first are its HTTP request."""
+        self._heard_at = self._server.now()
+        self._pinged = False
+        self._connection.receive(data)
+        self._process()
+
+    def eof_received(self) -> None:
+        """The client sends no more; the transport closes itself after what it still has to write."""
+        self._connection.receive_eof()
+        self._process()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        """The socket is gone."""
+        self._transport = None
+        self._sockets.discard(self)
+        self._server.wheel.remove(self)
+        self._leave()
+
+    def pause_writing(self) -> None:
+        """The client reads too slowly: hold back what can be, and hear nothing from it that would ask for more."""
+        self._blocked_at = self._server.now()
+        if self._client is not None:
+            self._server.hub.blocked(self._client)
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+        if self._closing_at is None:
+            self._server.wheel.put(self, self._blocked_at + BLOCKED_AT_MOST)
+
+    def resume_writing(self) -> None:
+        """The client has read what waited."""
+        self._blocked_at = None
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+        # While we did not listen it could not be heard.
+        self._heard_at = self._server.now()
+        if self._client is not None:
+            self._server.hub.drained(self._client, self._heard_at)
+            self._server.flush_soon()
+
+    def shutdown(self) -> None:
+        """The front ends."""
+        self.close(CloseCode.GOING_AWAY, "the front is going away")
+
+    # What the server calls.
+
+    def write(self, data: bytes) -> None:
+        """Send ready frames."""
+        if self._transport is not None and self._connection.state is State.OPEN:
+            self._transport.write(data)
+
+    def close(self, code: CloseCode, reason: str) -> None:
+        """Say goodbye with a code; the socket is cut if the client does not answer."""
+        self._connection.close(code, reason)
+        self._process()
+
+    def look(self, now: float) -> None:
+        """Do what is due at this time, and say when to look again."""
+        if self._transport is None:
+            return
+        if self._closing_at is not None:
+            self._transport.abort()
+            return
+        again = self._heard_at + HEARTBEAT
+        if self._blocked_at is not None:
+            again = self._blocked_at + BLOCKED_AT_MOST
+            if now >= again:
+                # Nothing more can be said on a blocked socket, not even the code.
+                _logger.info("a client was blocked for too long (%d)", CloseCode.BLOCKED)
+                self._transport.abort()
+                return
+        elif self._client is None:
+            again = self._opened_at + HELLO_WITHIN
+            if now >= again:
+                self.close(CloseCode.NO_HELLO, "no hello in time")
+                return
+        elif now >= again:
+            again = self._heard_at + 2 * HEARTBEAT
+            if now >= again:
+                self.close(CloseCode.NOTHING_HEARD, "nothing heard for too long")
+                return
+            if not self._pinged:
+                self._pinged = True
+                self._connection.ping()
+                self._send()
+        self._server.wheel.put(self, again)
+
+    def _process(self) -> None:
+        try:
+            self._carry()
+        except Exception:
+            # A fault of ours ends this one connection; the client comes back (RFC 6455, 1011).
+            _logger.exception("x a connection failed")
+            self._connection.close(CloseCode.INTERNAL_ERROR)
+        self._send()
+        if self._connection.state is State.CLOSED:
+            self._leave()
+            if self._transport is not None and self._closing_at is None:
+                self._closing_at = self._server.now() + CLOSE_WITHIN
+                self._server.wheel.put(self, self._closing_at)
+
+    def _carry(self) -> None:
+        hub, now = self._server.hub, self._heard_at
+        for event in self._connection.events():
+            if isinstance(event, Opened):
+                self._client = hub.opened(event.identity, event.client)
+                self._server.sockets[self._client] = self
+                if self._blocked_at is not None:
+                    hub.blocked(self._client)
+                continue
+            assert self._client is not None, "the connection's states let nothing through before hello"
+            hub.receive(self._client, event, now)
+            if self._client.failed is not None:
+                self._connection.close(CloseCode.BAD_FRAME, self._client.failed)
+                break
+        self._server.flush_soon()
+
+    def _send(self) -> None:
+        transport = self._transport
+        if transport is None:
+            return
+        for data in self._connection.data_to_send():
+            if transport.is_closing():
+                return
+            if data:
+                transport.write(data)
+            elif transport.can_write_eof():
+                # Only our half: closing at once could take the close frame away from a client that is still sending.
+                transport.write_eof()
+            else:
+                transport.close()
+
+    def _leave(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            del self._server.sockets[client]
+            self._server.hub.closed(client, self._server.now())
+
+
+class Server:
+    """A front at work.
+
+    Args:
+        hub: The core.
+        bus: The front's end of the two buses.
+        verify: Tells who a token speaks for, or raises TokenRefused.
+
+    Make it inside a running event loop, give :meth:`accept` to uvicorn, and await :meth:`run`.
+
+    """
+
+    def __init__(self, *, hub: Hub, bus: FrontBus, verify: Callable[[str], Identity]) -> None:
+        self.hub = hub
+        self.verify = verify
+        self.sockets: dict[Client, Socket] = {}
+        self._bus = bus
+        self._loop = asyncio.get_running_loop()
+        self.now = self._loop.time
+        """The clock of everything here, in seconds."""
+        self.wheel: Wheel[Socket] = Wheel(self.now())
+        self._flush_due = False
+        self._gathered = asyncio.Event()
+
+    def accept(self, *, config: object, server_state: ServerState, app_state: object) -> Socket:  # noqa: ARG002
+        """Make the protocol of an upgraded socket; uvicorn calls it by these names."""
+        return Socket(self, server_state.connections)
+
+    def ready(self) -> bool:
+        """Whether clients can be served."""
+        return self.hub.ready(self.now())
+
+    def flush_soon(self) -> None:
+        """Send what the hub has made at the end of this turn of the loop."""
+        if not self._flush_due:
+            self._flush_due = True
+            self._loop.call_soon(self._flush)
+
+    async def run(self) -> None:
+        """Carry messages until cancelled."""
+        await self._retry(self._bus.start)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._read())
+            tasks.create_task(self._append())
+            tasks.create_task(self._sweep())
+
+    def _flush(self) -> None:
+        self._flush_due = False
+        for client, data in self.hub.writes():
+            socket = self.sockets.get(client)
+            if socket is not None:
+                socket.write(data)
+        if self.hub.has_messages:
+            self._gathered.set()
+
+    async def _read(self) -> None:
+        while True:
+            for message in await self._retry(self._bus.read):
+                try:
+                    self.hub.take(message, self.now())
+                except Exception:
+                    _logger.exception("x a %s could not be taken", type(message).__name__)
+            self.flush_soon()
+
+    async def _append(self) -> None:
+        # One append at a time: what comes meanwhile gathers, and goes in order.
+        while True:
+            await self._gathered.wait()
+            self._gathered.clear()
+            while (parcel := self.hub.parcel()) is not None:
+                await self._retry(partial(self._bus.append, parcel))
+
+    async def _sweep(self) -> None:
+        while True:
+            now = self.now()
+            self.hub.sweep(now)
+            for socket in self.wheel.turn(now):
+                socket.look(now)
+            self.flush_soon()
+            await asyncio.sleep(SWEEP)
+
+    async def _retry(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Call until the bus is there."""
+        pause, longest = RETRY
+        lost = False
+        while True:
+            try:
+                result = await call()
+            except BusLost as exc:
+                if not lost:
+                    lost = True
+                    _logger.warning("= the bus is lost: %s", exc)
+                    self.hub.bus_lost()
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, longest)
+                continue
+            if lost:
+                _logger.warning("= the bus is back")
+                self.hub.bus_returned(self.now())
+                self.flush_soon()
+            return result

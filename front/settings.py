@@ -1,0 +1,85 @@
+"""All settings of a front, read from the environment once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class BadSettings(Exception):
+    """The environment does not make a front; the text names every fault, one a line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a front needs to know."""
+
+    redis_url: str
+    """``redis://…`` or ``unix:///path/to.sock``; REDIS_URL."""
+    key: bytes
+    """The secret that signs tokens; the content of FLUXWIRE_KEY_FILE."""
+    namespace: str = "fluxwire"
+    """Prefix of every Redis key; FLUXWIRE_NAMESPACE."""
+    host: str = "127.0.0.1"
+    """Where to listen; FLUXWIRE_HOST."""
+    port: int = 8000
+    """Shared with other fronts of this machine; FLUXWIRE_PORT."""
+    web: Path | None = None
+    """Folder of the built web client, served at ``/``; FLUXWIRE_WEB."""
+    guests: bool = False
+    """Whether ``POST /guest`` hands out tokens to anybody; FLUXWIRE_GUESTS=1."""
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """Read the settings.
+
+    Args:
+        environment: Usually ``os.environ``.
+
+    Raises:
+        BadSettings: Something is missing or makes no sense.
+
+    """
+    faults: list[str] = []
+
+    redis_url = environment.get("REDIS_URL", "")
+    if not redis_url.startswith(("redis://", "rediss://", "unix://")):
+        faults.append("REDIS_URL must be a redis://, rediss:// or unix:// address")
+
+    key = b""
+    key_file = environment.get("FLUXWIRE_KEY_FILE", "")
+    if not key_file:
+        faults.append("FLUXWIRE_KEY_FILE must name the file with the secret that signs tokens")
+    else:
+        try:
+            key = Path(key_file).read_bytes().strip()
+        except OSError as exc:
+            faults.append(f"FLUXWIRE_KEY_FILE {key_file} cannot be read: {exc.strerror}")
+        else:
+            if len(key) < 32:  # noqa: PLR2004 - see gates.SHORTEST_KEY
+                faults.append(f"FLUXWIRE_KEY_FILE {key_file} holds {len(key)} bytes, a key needs at least 32")
+
+    port_text = environment.get("FLUXWIRE_PORT", "8000")
+    port = int(port_text) if port_text.isascii() and port_text.isdigit() else -1
+    if not 0 <= port <= 65_535:  # noqa: PLR2004 - TCP's range; 0 lets the system choose
+        faults.append(f"FLUXWIRE_PORT must be a port number, not {port_text!r}")
+
+    web_text = environment.get("FLUXWIRE_WEB", "")
+    web = Path(web_text) if web_text else None
+    if web is not None and not web.is_dir():
+        faults.append(f"FLUXWIRE_WEB {web_text} is no folder")
+
+    guests = environment.get("FLUXWIRE_GUESTS", "0")
+    if guests not in {"0", "1", ""}:
+        faults.append(f"FLUXWIRE_GUESTS must be 0 or 1, not {guests!r}")
+
+    if faults:
+        raise BadSettings("\n".join(faults))
+    return Settings(
+        redis_url=redis_url,
+        key=key,
+        namespace=environment.get("FLUXWIRE_NAMESPACE") or "fluxwire",
+        host=environment.get("FLUXWIRE_HOST") or "127.0.0.1",
+        port=port,
+        web=web,
+        guests=guests == "1",
+    )

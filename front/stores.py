@@ -1,0 +1,284 @@
+"""Who holds which store, and what each gets when it moves (docs/protocol.md §3, §5).
+
+Bytes are made once per store and handed to everybody as the same object. A client whose socket is blocked
+gets no frames of stores; it is marked with where it stands, and catches up from the cache when it drains.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from functools import cache
+
+from broker.messages import Error, Fetch, Gone, Held, Snapshot, Update
+
+from .clients import Client, Outbox, Subscription
+from .frames import Commit, Subscribed, build, unsubscribed
+from .store_cache import Position, StoreCache
+
+GRACE = 30.0
+"""How long a store is kept after its last holder left, in seconds: who reloads the page finds it warm."""
+
+PATIENCE = 5.0
+"""A snapshot that has not come is asked for again after so many seconds."""
+
+
+@cache
+def commit_frame(updates: int) -> bytes:
+    """The frame that announces so many updates; made once per number, of which there are few."""
+    return build(Commit(updates))
+
+
+class Store:
+    """One store on this front."""
+
+    __slots__ = ("cache", "holders", "key", "pending")
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.cache = StoreCache()
+        self.holders: dict[Client, int] = {}
+        """Clients that were told ``subscribed``, with how many of their ids name this store."""
+        self.pending: dict[Subscription, None] = {}
+        """Subscriptions that wait for a snapshot, in order."""
+
+
+class Stores:
+    """All stores of one front.
+
+    Args:
+        outbox: Takes the frames for clients.
+        ask: Takes the requests for snapshots.
+
+    """
+
+    __slots__ = ("_ask", "_fetching", "_idle", "_outbox", "_stores")
+
+    def __init__(self, *, outbox: Outbox, ask: Callable[[Fetch], None]) -> None:
+        self._outbox = outbox
+        self._ask = ask
+        self._stores: dict[str, Store] = {}
+        self._fetching: dict[str, float] = {}  # key, when the snapshot was asked for
+        self._idle: dict[str, float] = {}  # key, when the last holder left; oldest first
+
+    def hold(self, subscription: Subscription, key: str, now: float) -> None:
+        """Subscribe: at once if the cache has what it takes, else when a snapshot has come."""
+        subscription.key = key
+        store = self._stores.get(key)
+        if store is None:
+            store = self._stores[key] = Store(key)
+        self._idle.pop(key, None)
+        if not self._serve(store, subscription, insist=False):
+            store.pending[subscription] = None
+            self._fetch(key, now)
+
+    def release(self, subscription: Subscription, now: float) -> None:
+        """Let go of a subscription, whether it was served or waits."""
+        store = self._stores.get(subscription.key) if subscription.key is not None else None
+        if store is None:
+            return
+        client = subscription.client
+        if subscription in store.pending:
+            del store.pending[subscription]
+        elif store.holders[client] > 1:
+            store.holders[client] -= 1
+        else:
+            del store.holders[client]
+            _caught_up(client, store.key)
+        if not store.holders and not store.pending:
+            self._idle[store.key] = now
+
+    def take_updates(self, updates: Iterable[Update], now: float) -> None:
+        """Take the updates of one commit to everybody who holds their stores."""
+        taken: list[tuple[Store, Update, bytes]] = []
+        for update in updates:
+            store = self._stores.get(update.key)
+            if store is None:
+                continue
+            frame = store.cache.take_update(update)
+            if frame:
+                taken.append((store, update, frame))
+            elif store.cache.awaits_snapshot:
+                self._fetch(store.key, now)
+        if len(taken) > 1:
+            self._announce(taken)
+        for store, update, frame in taken:
+            self._fan_out(store, Position(update.epoch, update.from_version), frame)
+        for store, _, _ in taken:
+            self._serve_pending(store, insist=False, now=now)
+
+    def take_snapshot(self, snapshot: Snapshot, now: float) -> None:
+        """Take a snapshot to those who wait for it, and to all holders if it is news to them."""
+        store = self._stores.get(snapshot.key)
+        if store is None:
+            return
+        self._fetching.pop(snapshot.key, None)
+        before = store.cache.position
+        data = store.cache.take_snapshot(snapshot)
+        if data:
+            self._fan_out(store, before, data)
+        for client in [c for c in store.holders if c.behind is not None and not c.blocked and store.key in c.behind]:
+            self._catch_up(client, now)
+        self._serve_pending(store, insist=True, now=now)
+        if store.cache.awaits_snapshot:
+            self._fetch(store.key, now)
+
+    def take_gone(self, gone: Gone) -> None:
+        """End all subscriptions of a store that can no longer be rendered."""
+        store = self._stores.pop(gone.key, None)
+        if store is None:
+            return
+        self._fetching.pop(gone.key, None)
+        self._idle.pop(gone.key, None)
+        for client in {*store.holders, *(subscription.client for subscription in store.pending)}:
+            _caught_up(client, gone.key)
+            for subscription in [s for s in client.subscriptions.values() if s.key == gone.key]:
+                self.refuse(subscription, gone.error)
+
+    def refuse(self, subscription: Subscription, error: Error) -> None:
+        """Tell a client that it cannot have a store, unless it has let go of it already."""
+        client = subscription.client
+        if client.subscriptions.get(subscription.id) is subscription:
+            del client.subscriptions[subscription.id]
+            self._outbox.send(client, build(unsubscribed(subscription.id, error)))
+
+    def drained(self, client: Client, now: float) -> None:
+        """Let a client that was blocked catch up."""
+        client.blocked = False
+        self._catch_up(client, now)
+
+    def reached(self, client: Client, stores: dict[str, int]) -> dict[str, int]:
+        """Of the stores an outcome names, those that a client holds (§4)."""
+        return {key: version for key, version in stores.items() if self._holds(client, key)}
+
+    def held(self) -> list[Held]:
+        """Where each store stands, for the renewal of the lease; one whose first snapshot is on its way at no epoch."""
+        nowhere = Position("", 0)
+        return [Held(store.key, *(store.cache.position or nowhere)) for store in self._stores.values()]
+
+    def sweep(self, now: float, *, patience: float = PATIENCE) -> None:
+        """Ask again for snapshots that do not come, and forget stores that nobody came back for."""
+        for key in [key for key, asked_at in self._fetching.items() if now - asked_at >= patience]:
+            del self._fetching[key]
+            if key not in self._idle:
+                self._fetch(key, now)
+        for key in [key for key, since in self._idle.items() if now - since >= GRACE]:
+            del self._idle[key], self._stores[key]
+            self._fetching.pop(key, None)
+
+    def _holds(self, client: Client, key: str) -> bool:
+        store = self._stores.get(key)
+        return store is not None and client in store.holders
+
+    def _fetch(self, key: str, now: float) -> None:
+        if key not in self._fetching:
+            self._fetching[key] = now
+            self._ask(Fetch(key))
+
+    def _serve(self, store: Store, subscription: Subscription, *, insist: bool) -> bool:
+        """Answer ``subscribed`` and bring the client to where the store is.
+
+        Args:
+            store: The store.
+            subscription: Of a client that does not know yet whether it is subscribed.
+            insist: Serve a client that claims a version beyond ours, too.
+
+        Returns:
+            Whether the cache had what it takes.
+
+        """
+        client, position = subscription.client, store.cache.position
+        if position is None:
+            return False
+        data, resumed = b"", True
+        if client not in store.holders:
+            catch_up = store.cache.since(subscription.position)
+            if catch_up is not None:
+                data = catch_up.data
+            else:
+                # Another front was ahead of us: going back would show an older document for a moment.
+                ahead = _is_ahead(subscription.position, position)
+                whole = store.cache.whole()
+                if whole is None or (ahead and not insist):
+                    return False
+                data, resumed = whole, False
+        store.holders[client] = store.holders.get(client, 0) + 1
+        answer = Subscribed(subscription.id, store.key, position.epoch, position.version, resumed)
+        self._outbox.send(client, build(answer))
+        if data and client.blocked:
+            _leave_behind(client, store.key, subscription.position if resumed else None)
+        elif data:
+            self._outbox.send(client, data)
+        return True
+
+    def _serve_pending(self, store: Store, *, insist: bool, now: float) -> None:
+        if not store.pending:
+            return
+        pending, store.pending = store.pending, {}
+        for subscription in pending:
+            if not self._serve(store, subscription, insist=insist):
+                store.pending[subscription] = None
+        if store.pending:
+            self._fetch(store.key, now)
+
+    def _announce(self, taken: list[tuple[Store, Update, bytes]]) -> None:
+        """§5: say how many of the updates that follow each client gets, if more than one."""
+        updates: Counter[Client] = Counter()
+        for store, _, _ in taken:
+            updates.update(c for c in store.holders if c.behind is None or not (c.blocked or store.key in c.behind))
+        for client, number in updates.items():
+            if number > 1:
+                self._outbox.send(client, commit_frame(number))
+
+    def _fan_out(self, store: Store, before: Position | None, data: bytes) -> None:
+        """Send the same bytes to every holder that can take them; mark the others with where they stand."""
+        key = store.key
+        dirty = self._outbox.dirty
+        for client in store.holders:
+            if client.blocked:
+                _leave_behind(client, key, before)
+                continue
+            if client.behind is not None and key in client.behind:
+                continue
+            # Outbox.send, spelt out: this is the loop that runs once per delivery.
+            if not client.outgoing:
+                dirty.append(client)
+            client.outgoing.append(data)
+
+    def _catch_up(self, client: Client, now: float) -> None:
+        behind, client.behind = client.behind or {}, None
+        frames: list[bytes] = []
+        updates, only_updates = 0, True
+        for key, position in behind.items():
+            store = self._stores[key]
+            catch_up = store.cache.since(position)
+            data = catch_up.data if catch_up is not None else store.cache.whole()
+            if catch_up is not None:
+                updates += catch_up.updates
+            else:
+                only_updates = False
+            if data is None:
+                _leave_behind(client, key, position)
+                self._fetch(key, now)
+            else:
+                frames.append(data)
+        # What collapsed becomes visible together: in between lie states that no commit had.
+        if only_updates and updates > 1:
+            frames.insert(0, commit_frame(updates))
+        for data in frames:
+            self._outbox.send(client, data)
+
+
+def _is_ahead(claimed: Position | None, ours: Position) -> bool:
+    return claimed is not None and claimed.epoch == ours.epoch and claimed.version > ours.version
+
+
+def _leave_behind(client: Client, key: str, position: Position | None) -> None:
+    if client.behind is None:
+        client.behind = {}
+    client.behind.setdefault(key, position)
+
+
+def _caught_up(client: Client, key: str) -> None:
+    if client.behind is not None:
+        client.behind.pop(key, None)
+        if not client.behind:
+            client.behind = None
