@@ -4,11 +4,10 @@ Each method is one call of a function in ``sql/functions``. Whatever a lost conn
 becomes :class:`DatabaseLost`, so that everybody above has one thing to heal from: begin again.
 """
 
-import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias
 
 import asyncpg
 
@@ -16,10 +15,10 @@ from broker.messages import Action, Open
 
 from .errors import DatabaseLost, RenderFailed, TermEnded
 
-Connection = asyncpg.Connection[asyncpg.Record]
+if TYPE_CHECKING:
+    # The driver's class takes a parameter in its stubs alone.
+    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
 
-# Leading, dispatching and reading never wait for one another.
-READERS = 2
 CONNECT_TIMEOUT = 5.0  # seconds
 HEARTBEAT_TIMEOUT = 5.0  # seconds; a half-open connection is noticed by then
 DOORBELL = "flux"
@@ -31,7 +30,7 @@ class _TermEnded(asyncpg.PostgresError):
     sqlstate = "FX002"
 
 
-class _Failed(Exception):  # noqa: N818 -- what happened, for this module alone
+class _Failed(Exception):
     """The server refused a statement; the connection is whole."""
 
 
@@ -106,23 +105,117 @@ class BatchFailed(Exception):
     """A batch was rolled back as a whole, by a fault that no subtransaction catches (a timeout, above all)."""
 
 
+class Reader:
+    """A connection that reads stores; its owner asks one thing at a time."""
+
+    def __init__(self, connection: "Connection") -> None:
+        self._connection = connection
+
+    async def open(self, questions: Sequence[Open]) -> list[Resolved]:
+        """Find the keys of stores and whether these actors may read them; answers come in order.
+
+        Raises:
+            DatabaseLost: Ask again.
+
+        """
+        statement = """
+            select o.* from unnest($1::text[], $2::text[], $3::text[], $4::text[]) with ordinality
+              as q (name, params, actor, claims, position)
+            cross join lateral flux.open(q.name, q.params, q.actor, q.claims) as o
+            order by q.position
+        """
+
+        async def ask(some: Sequence[Open]) -> list[Resolved]:
+            with _translated():
+                rows = await self._connection.fetch(
+                    statement,
+                    [question.name for question in some],
+                    [question.params for question in some],
+                    [question.actor for question in some],
+                    [question.claims for question in some],
+                )
+            return [Resolved(*row) for row in rows]
+
+        try:
+            return await ask(questions)
+        except _Failed:
+            return [await self._open_one(question, ask) for question in questions]
+
+    @staticmethod
+    async def _open_one(question: Open, ask: Callable[[Sequence[Open]], Awaitable[list[Resolved]]]) -> Resolved:
+        try:
+            (resolved,) = await ask([question])
+        except _Failed:
+            return Resolved(None, shared=False, code="failed", message="The store could not be opened.")
+        return resolved
+
+    async def render(self, keys: Sequence[str]) -> list[Rendered | RenderFailed]:
+        """Render stores as they are now, in the order of their keys.
+
+        Raises:
+            DatabaseLost: Ask again.
+
+        """
+        statement = """
+            select k.key, r.epoch, r.version, r.document::text
+            from unnest($1::text[]) with ordinality as k (key, position)
+            cross join lateral flux.render(k.key) as r
+            order by k.position
+        """
+
+        async def ask(some: Sequence[str]) -> list[Rendered]:
+            with _translated():
+                return [Rendered(*row) for row in await self._connection.fetch(statement, some)]
+
+        try:
+            return [*await ask(keys)]
+        except _Failed as error:
+            if len(keys) == 1:
+                return [RenderFailed(keys[0], str(error))]
+        return [one for key in keys for one in await self.render([key])]
+
+    async def patches(self, transactions: Sequence[int]) -> list[Patch]:
+        """Read the patches of these commits, in the order given; what is not there (any more) is left out."""
+        with _translated():
+            rows = await self._connection.fetch(
+                """
+                select p.tx::text::bigint, p.key, e.epoch, p.from_version, p.to_version, p.ops::text
+                from unnest($1::bigint[]) with ordinality as t (tx, position)
+                join flux.patch p on p.tx = t.tx::text::xid8
+                cross join flux.epoch e
+                order by t.position, p.from_version, p.key
+                """,
+                transactions,
+            )
+        return [Patch(*row) for row in rows]
+
+    async def forget(self, transactions: Sequence[int]) -> None:
+        """Delete the patches of these commits: they have been published."""
+        with _translated():
+            await self._connection.execute(
+                "delete from flux.patch p using unnest($1::bigint[]) as t (tx) where p.tx = t.tx::text::xid8",
+                transactions,
+            )
+
+    async def versions(self, keys: Sequence[str]) -> tuple[str, dict[str, int]]:
+        """Look up the epoch and the versions of stores; one that never changed is at 0."""
+        with _translated():
+            epoch = await self._connection.fetchval("select epoch from flux.epoch")
+            rows = await self._connection.fetch("select key, version from flux.version where key = any ($1)", keys)
+        return epoch, dict.fromkeys(keys, 0) | {row["key"]: row["version"] for row in rows}
+
+
 class Database:
-    """The connections of one multiplexer while it leads: one to dispatch, one to listen and lead, a few to read.
+    """The connections of one multiplexer while it leads; none ever waits for another.
 
-    Args:
-        url: DSN.
-        name: The multiplexer's name, by which a successor finds its backend.
-        action_timeout: In seconds, for a batch.
-        render_timeout: In seconds, for a query that opens or renders.
-
+    Use :meth:`connect`. ``asking`` is for what fronts ask, ``telling`` for what they are told of commits.
     """
 
-    def __init__(
-        self, dispatching: Connection, leading: Connection, reading: "asyncpg.Pool[asyncpg.Record]"
-    ) -> None:
+    def __init__(self, *, dispatching: "Connection", leading: "Connection", asking: Reader, telling: Reader) -> None:
         self._dispatching = dispatching
         self._leading = leading
-        self._reading = reading
+        self.asking = asking
+        self.telling = telling
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -131,42 +224,40 @@ class Database:
     ) -> AsyncIterator["Database"]:
         """Open all connections; they are closed at the end, however it comes.
 
+        Args:
+            url: DSN.
+            name: The multiplexer's name, by which a successor finds its backend.
+            action_timeout: How long a batch may run, in seconds.
+            render_timeout: How long a query that opens or renders may take, in seconds.
+
         Raises:
             DatabaseLost: The database cannot be reached.
 
         """
+        async with contextlib.AsyncExitStack() as opened:
 
-        def settings(role: str, statement_timeout: float) -> dict[str, Any]:
-            return {
-                "application_name": f"fluxwire {role} {name}",
-                "statement_timeout": str(round(statement_timeout * 1000)),
-                "synchronous_commit": "on" if role == "dispatch" else "off",
-                # A plan made for the first action's parameters would be judged by them; these never profit from it.
-                "plan_cache_mode": "force_generic_plan",
-                "jit": "off",
-            }
-
-        opened: list[Connection] = []
-        pool: asyncpg.Pool[asyncpg.Record] | None = None
-        try:
-            with _translated():
-                for role, timeout in (("dispatch", action_timeout), ("lead", HEARTBEAT_TIMEOUT)):
-                    opened.append(  # noqa: PERF401 -- each one must be closed even if the next fails
-                        await asyncpg.connect(url, timeout=CONNECT_TIMEOUT, server_settings=settings(role, timeout))
+            async def connection(role: str, statement_timeout: float) -> "Connection":
+                with _translated():
+                    made = await asyncpg.connect(
+                        url,
+                        timeout=CONNECT_TIMEOUT,
+                        server_settings={
+                            "application_name": f"fluxwire {role} {name}",
+                            "statement_timeout": str(round(statement_timeout * 1000)),
+                            # An acknowledged action is durable, whatever the database's default is.
+                            "synchronous_commit": "on" if role == "dispatch" else "off",
+                            "jit": "off",
+                        },
                     )
-                pool = await asyncpg.create_pool(
-                    url,
-                    min_size=READERS,
-                    max_size=READERS,
-                    timeout=CONNECT_TIMEOUT,
-                    server_settings=settings("read", render_timeout),
-                )
-            yield cls(*opened, reading=pool)
-        finally:
-            for connection in opened:
-                connection.terminate()
-            if pool is not None:
-                pool.terminate()
+                opened.callback(made.terminate)
+                return made
+
+            yield cls(
+                dispatching=await connection("dispatch", action_timeout),
+                leading=await connection("lead", HEARTBEAT_TIMEOUT),
+                asking=Reader(await connection("ask", render_timeout)),
+                telling=Reader(await connection("tell", render_timeout)),
+            )
 
     async def leader(self) -> tuple[int, float, str]:
         """Tell who leads: the term, for how many seconds it has been silent, and the leader's name."""
@@ -233,96 +324,3 @@ class Database:
         except _Failed as error:
             raise BatchFailed(str(error)) from error
         return [Result(*row) for row in rows]
-
-    async def open(self, questions: Sequence[Open]) -> list[Resolved]:
-        """Find the keys of stores and whether these actors may read them; answers come in order.
-
-        Raises:
-            DatabaseLost: Ask again.
-
-        """
-        statement = """
-            select o.* from unnest($1::text[], $2::text[], $3::text[], $4::text[]) with ordinality
-              as q (name, params, actor, claims, position)
-            cross join lateral flux.open(q.name, q.params, q.actor, q.claims) as o
-            order by q.position
-        """
-
-        async def ask(some: Sequence[Open]) -> list[Resolved]:
-            with _translated():
-                rows = await self._reading.fetch(
-                    statement,
-                    [question.name for question in some],
-                    [question.params for question in some],
-                    [question.actor for question in some],
-                    [question.claims for question in some],
-                )
-            return [Resolved(*row) for row in rows]
-
-        try:
-            return await ask(questions)
-        except _Failed:
-            return [await self._open_one(question, ask) for question in questions]
-
-    @staticmethod
-    async def _open_one(question: Open, ask: Callable[[Sequence[Open]], Any]) -> Resolved:
-        try:
-            (resolved,) = await ask([question])
-        except _Failed:
-            return Resolved(None, shared=False, code="failed", message="The store could not be opened.")
-        return resolved  # type: ignore[no-any-return]
-
-    async def render(self, keys: Sequence[str]) -> list[Rendered | RenderFailed]:
-        """Render stores as they are now, in the order of their keys.
-
-        Raises:
-            DatabaseLost: Ask again.
-
-        """
-        statement = """
-            select k.key, r.epoch, r.version, r.document::text
-            from unnest($1::text[]) with ordinality as k (key, position)
-            cross join lateral flux.render(k.key) as r
-            order by k.position
-        """
-
-        async def ask(some: Sequence[str]) -> list[Rendered]:
-            with _translated():
-                return [Rendered(*row) for row in await self._reading.fetch(statement, some)]
-
-        try:
-            return [*await ask(keys)]
-        except _Failed as error:
-            if len(keys) == 1:
-                return [RenderFailed(keys[0], str(error))]
-        return [one for key in keys for one in await self.render([key])]
-
-    async def patches(self, transactions: Sequence[int]) -> list[Patch]:
-        """Read the patches of these commits, in the order given; what is not there (any more) is left out."""
-        with _translated():
-            rows = await self._reading.fetch(
-                """
-                select p.tx::text::bigint, p.key, e.epoch, p.from_version, p.to_version, p.ops::text
-                from unnest($1::bigint[]) with ordinality as t (tx, position)
-                join flux.patch p on p.tx = t.tx::text::xid8
-                cross join flux.epoch e
-                order by t.position, p.from_version, p.key
-                """,
-                transactions,
-            )
-        return [Patch(*row) for row in rows]
-
-    async def forget(self, transactions: Sequence[int]) -> None:
-        """Delete the patches of these commits: they have been published."""
-        with _translated():
-            await self._reading.execute(
-                "delete from flux.patch where tx = any ((select array_agg(t::text::xid8) from unnest($1::bigint[]) t)::xid8[])",
-                transactions,
-            )
-
-    async def versions(self, keys: Sequence[str]) -> tuple[str, dict[str, int]]:
-        """Look up the epoch and the versions of stores; one that never changed is at 0."""
-        with _translated():
-            epoch = await self._reading.fetchval("select epoch from flux.epoch")
-            rows = await self._reading.fetch("select key, version from flux.version where key = any ($1)", keys)
-        return epoch, dict.fromkeys(keys, 0) | {row["key"]: row["version"] for row in rows}

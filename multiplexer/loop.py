@@ -1,0 +1,156 @@
+"""The road between the buses and the database, while this multiplexer leads.
+
+Four tasks, each a short loop: actions in and outcomes out, questions of fronts, doorbells, and signs of life.
+Crash-only: whatever goes wrong with the database ends all of them, and the next lead begins with what the bus hands
+out again. A loss of the bus ends nothing: it is committed, and fronts ask again.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+from broker.bus import Delivery, MultiplexerBus
+from broker.errors import BusLost
+from broker.messages import Lead
+
+from .database import BatchFailed, Database, Reader
+from .dispatcher import Dispatcher, Settled
+from .errors import DatabaseLost, TermEnded
+from .holders import Holders
+from .leadership import keep_lead, take_lead
+from .listener import Doorbells, answer
+from .questions import Questions
+from .renderer import Differ
+from .settings import Settings
+
+log = logging.getLogger("multiplexer")
+
+PARCELS = 256
+"""Most parcels taken from the bus at once."""
+PAUSE = 0.1
+"""How long to wait, in seconds, after the bus or the database was lost or an action met a transient fault."""
+SWEEP = 10.0
+"""How often to look for parcels that a deposed leader took and left, in seconds."""
+LEFT_LYING = 30.0
+"""How long a parcel must have lain to count as left, in seconds."""
+
+
+class Multiplexer:
+    """One multiplexer: leads or stands by.
+
+    Args:
+        settings: Its settings.
+        bus: Its end of the buses.
+
+    """
+
+    def __init__(self, settings: Settings, bus: MultiplexerBus) -> None:
+        self._settings = settings
+        self._bus = bus
+        self._dispatcher = Dispatcher(batch=settings.batch)
+
+    async def run(self) -> None:
+        """Lead whenever the lead is free; returns only when cancelled."""
+        while True:
+            try:
+                await self._lead()
+            except* (DatabaseLost, TermEnded) as ended:
+                log.warning("the lead ended: %s", ended.exceptions[0])
+            except* Exception:
+                # A fault of ours. The next term begins from scratch, so going on is safe, and stopping helps nobody.
+                log.exception("the lead ended by a fault")
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                # A task group that fails while it is cancelled tells of the failure alone.
+                raise asyncio.CancelledError
+            await asyncio.sleep(PAUSE)
+
+    async def _lead(self) -> None:
+        settings = self._settings
+        async with Database.connect(
+            settings.database_url,
+            name=settings.name,
+            action_timeout=settings.action_timeout,
+            render_timeout=settings.render_timeout,
+        ) as database:
+            term = await take_lead(
+                database, name=settings.name, heartbeat=settings.heartbeat, patience=settings.patience
+            )
+            doorbells = Doorbells()
+            await database.listen(doorbells.ring)
+            clock = asyncio.get_running_loop().time
+            holders = Holders()
+            questions = Questions(reader=database.asking, holders=holders, bus=self._bus, term=term, clock=clock)
+
+            def held(key: str) -> bool:
+                return holders.held(key, clock())
+
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(keep_lead(database, term=term, heartbeat=settings.heartbeat))
+                tasks.create_task(self._answer_doorbells(doorbells, database.telling, held))
+                tasks.create_task(questions.answer_all())
+                tasks.create_task(self._run_actions(term, database, questions))
+
+    async def _run_actions(self, term: int, database: Database, questions: Questions) -> None:
+        """Take parcels, run their actions in batches, tell the outcomes, acknowledge."""
+        self._dispatcher.restart()
+        clock = asyncio.get_running_loop().time
+        swept: float | None = None
+        while True:
+            try:
+                if swept is None:
+                    await self._bus.publish([Lead(term)])
+                if swept is None or clock() - swept > SWEEP:
+                    await self._take(await self._bus.take_over(0 if swept is None else LEFT_LYING), questions)
+                    swept = clock()
+                await self._take(await self._bus.receive(PARCELS), questions)
+            except BusLost as error:
+                log.warning("the bus is lost: %s", error)
+                await asyncio.sleep(PAUSE)
+            # Whatever arrives while these run is the next batch.
+            while self._dispatcher.waiting:
+                await self._run_batch(term, database)
+
+    async def _take(self, deliveries: Sequence[Delivery], questions: Questions) -> None:
+        for delivery in deliveries:
+            questions.add(delivery.parcel.front, delivery.parcel.messages)
+        await self._tell(self._dispatcher.add(deliveries))
+
+    async def _run_batch(self, term: int, database: Database) -> None:
+        batch = self._dispatcher.next_batch()
+        try:
+            results = await database.dispatch(term, [job.action for job in batch], [job.refusal for job in batch])
+        except BatchFailed as error:
+            log.warning("a batch of %d was rolled back: %s", len(batch), error)
+            self._dispatcher.failed(batch)
+            return
+        except DatabaseLost:
+            self._dispatcher.lost(batch)
+            raise
+        settled = self._dispatcher.settle(batch, results)
+        await self._tell(settled)
+        if settled.retry:
+            await asyncio.sleep(PAUSE)
+
+    async def _tell(self, settled: Settled) -> None:
+        try:
+            if settled.outcomes:
+                await self._bus.send(settled.outcomes)
+            if settled.done:
+                await self._bus.acknowledge(settled.done)
+        except BusLost as error:
+            log.warning("the bus is lost, outcomes are told when asked again: %s", error)
+
+    async def _answer_doorbells(self, doorbells: Doorbells, reader: Reader, held: Callable[[str], bool]) -> None:
+        """Tell all fronts what commits changed."""
+        differ = Differ(reader)
+        while True:
+            transactions = await doorbells.wait()
+            messages = await answer(transactions, reader=reader, differ=differ, held=held)
+            try:
+                if messages:
+                    await self._bus.publish(messages)
+            except BusLost as error:
+                # Fronts find out by the next update or their next renewal.
+                log.warning("the bus is lost, updates are missed: %s", error)
+            await reader.forget(transactions)

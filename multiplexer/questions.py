@@ -1,0 +1,116 @@
+"""What fronts ask beside actions: which key, may he read it, how does it stand, what is newer.
+
+Questions that wait are answered together, and one key is rendered once for all who ask: a question joins only a
+render that begins after it arrived, so "subscribed" can promise the next commit.
+"""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+from broker.bus import MultiplexerBus
+from broker.errors import BusLost
+from broker.messages import Denied, Error, Fetch, FrontMessage, MultiplexerMessage, Open, Opened, Renew, Renewed
+
+from .database import Reader
+from .holders import Holders
+from .renderer import snapshots
+
+log = logging.getLogger("multiplexer.questions")
+
+TOGETHER = 200
+"""Most questions answered in one go."""
+VERDICT_TTL_MS = 5_000
+"""How long a front may go by a permission, in milliseconds."""
+FIRST_LEASE = 10.0
+"""How long a store that was fetched counts as held, in seconds; by then its front has renewed."""
+
+Answers = dict[str, list[MultiplexerMessage]]
+
+
+class Questions:
+    """Questions of fronts, waiting or being answered.
+
+    Args:
+        reader: Where stores are opened, compared and rendered.
+        holders: Who holds what; learns from the questions.
+        bus: Where the answers go.
+        term: The term led, named to fronts.
+        clock: Seconds of a monotonic clock.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        reader: Reader,
+        holders: Holders,
+        bus: MultiplexerBus,
+        term: int,
+        clock: Callable[[], float],
+    ) -> None:
+        self._reader = reader
+        self._holders = holders
+        self._bus = bus
+        self._term = term
+        self._clock = clock
+        self._waiting: asyncio.Queue[tuple[str, Open | Fetch | Renew]] = asyncio.Queue()
+
+    def add(self, front: str, messages: Sequence[FrontMessage]) -> None:
+        """Take the questions out of a front's messages."""
+        for message in messages:
+            if isinstance(message, Fetch):
+                # From here on its updates are published, so none can fall between the snapshot and the first of them.
+                self._holders.hold(front, message.key, self._clock() + FIRST_LEASE)
+            if isinstance(message, Open | Fetch | Renew):
+                self._waiting.put_nowait((front, message))
+
+    async def answer_all(self) -> None:
+        """Answer questions for ever.
+
+        Raises:
+            DatabaseLost: The fronts ask again.
+
+        """
+        while True:
+            asked = [await self._waiting.get()]
+            while not self._waiting.empty() and len(asked) < TOGETHER:
+                asked.append(self._waiting.get_nowait())
+            answers: Answers = defaultdict(list)
+            await self._open([(front, question) for front, question in asked if isinstance(question, Open)], answers)
+            await self._fetch(
+                [(front, question.key) for front, question in asked if isinstance(question, Fetch)], answers
+            )
+            for front, question in asked:
+                if isinstance(question, Renew):
+                    await self._renew(front, question, answers)
+            try:
+                await self._bus.send(answers)
+            except BusLost as error:
+                log.warning("the bus is lost, fronts ask again: %s", error)
+
+    async def _open(self, asked: Sequence[tuple[str, Open]], answers: Answers) -> None:
+        if not asked:
+            return
+        resolved = await self._reader.open([question for _, question in asked])
+        for (front, question), answer in zip(asked, resolved, strict=True):
+            if answer.key is None:
+                error = Error(answer.code or "failed", answer.message or "")
+                answers[front].append(Denied(question.request, error))
+            else:
+                answers[front].append(Opened(question.request, answer.key, answer.shared, VERDICT_TTL_MS))
+
+    async def _fetch(self, asked: Sequence[tuple[str, str]], answers: Answers) -> None:
+        rendered = await snapshots(list(dict.fromkeys(key for _, key in asked)), self._reader)
+        for front, key in asked:
+            answers[front].append(rendered[key])
+
+    async def _renew(self, front: str, renewal: Renew, answers: Answers) -> None:
+        keys = [held.key for held in renewal.held]
+        self._holders.renew(front, keys, self._clock() + renewal.lease_ms / 1000)
+        self._holders.sweep(self._clock())
+        epoch, versions = await self._reader.versions(keys)
+        stale = self._holders.stale(front, renewal.held, epoch, versions)
+        await self._fetch([(front, key) for key in stale], answers)
+        answers[front].append(Renewed(self._term))

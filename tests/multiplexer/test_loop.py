@@ -1,0 +1,227 @@
+"""The multiplexer between a bus in memory and a real Postgres."""
+
+import asyncio
+
+import asyncpg
+import orjson
+import pytest
+
+from broker.memory_bus import MemoryBus
+from broker.messages import Denied, Fetch, Gone, Held, Lead, Open, Opened, Outcome, Renew, Renewed, Snapshot
+from multiplexer.loop import Multiplexer
+from multiplexer.settings import Settings
+
+from .conftest import Front
+
+ROOM = 'room{"room": "lobby"}'
+
+
+async def enter(front: Front) -> None:
+    """Make the lobby and join it: actions 1 and 2 of client c1."""
+    await front.say(
+        front.action("create_room", '{"room": "lobby", "title": "Lobby"}'),
+        front.action("join_room", '{"room":"lobby"}'),
+    )
+    await front.outcome(2)
+
+
+async def test_action_is_committed_and_told(front: Front, database: str) -> None:
+    """An action's outcome names the stores it touched with their versions, and what it did is in the database."""
+    await enter(front)
+    await front.say(front.action("post_message", '{"room": "lobby", "body": "hello"}'))
+
+    outcome = await front.outcome(3)
+
+    assert outcome.status == "ok"
+    assert outcome.error is None
+    assert outcome.stores == {ROOM: 2}
+    connection = await asyncpg.connect(database)
+    found = await connection.fetchrow("select id::text, author, body from chat.message")
+    await connection.close()
+    assert found is not None
+    assert (found["author"], found["body"]) == ("ada", "hello")
+    assert orjson.loads(outcome.reply or "") == {"id": found["id"]}
+
+
+async def test_sent_again_is_answered_again(front: Front, database: str) -> None:
+    """The same action sent twice, in one parcel and in another, takes effect once and is answered each time."""
+    await enter(front)
+    post = front.action("post_message", '{"room": "lobby", "body": "once"}')
+    await front.say(post, post)
+    first, second = await front.outcome(3), await front.outcome(3)
+    await front.say(post)
+    third = await front.outcome(3)
+
+    assert first == second == third
+    connection = await asyncpg.connect(database)
+    assert await connection.fetchval("select count(*) from chat.message") == 1
+    await connection.close()
+
+
+async def test_store_is_opened_fetched_and_followed(front: Front) -> None:
+    """A front opens a store, fetches it, and from then on hears of every commit, in versions without a gap."""
+    await enter(front)
+    await front.say(Open(7, "room", '{"room": "lobby"}', "bob", "{}"))
+    opened = await front.hear(Opened)
+    assert (opened.request, opened.key, opened.shared) == (7, ROOM, True)
+    await front.say(Fetch(ROOM))
+    snapshot = await front.hear(Snapshot)
+    for body in ("a", "b", "c"):
+        await front.say(front.action("post_message", orjson.dumps({"room": "lobby", "body": body}).decode()))
+
+    version = snapshot.version
+    bodies: list[str] = []
+    while len(bodies) < 3:
+        update = await front.update_from(version)
+        assert update.from_version == version
+        version = update.to_version
+        bodies += [op["value"]["body"] for op in orjson.loads(update.frame)["patch"]]
+
+    assert bodies == ["a", "b", "c"]
+    assert orjson.loads(snapshot.frame)["document"]["room"]["title"] == "Lobby"
+
+
+async def test_foreign_writers_are_heard(front: Front, database: str) -> None:
+    """A row written with psql reaches the fronts like any other."""
+    await enter(front)
+    await front.say(Fetch(ROOM))
+    snapshot = await front.hear(Snapshot)
+    connection = await asyncpg.connect(database)
+    await connection.execute("insert into chat.message values (gen_random_uuid(), 'lobby', 'cron', 'tick', now())")
+    await connection.close()
+
+    update = await front.update_from(snapshot.version)
+
+    assert orjson.loads(update.frame)["patch"][0]["value"]["body"] == "tick"
+
+
+async def test_touched_store_becomes_a_patch(front: Front, database: str) -> None:
+    """A store that was only touched is rendered; from the second time on its difference is told."""
+    connection = await asyncpg.connect(database)
+    await connection.execute(
+        """
+        create table public.weather (degrees int); insert into weather values (20);
+        create function stores.weather() returns jsonb language sql stable as
+          'select jsonb_build_object(''degrees'', degrees) from public.weather';
+        select flux.declare_store('weather');
+        """
+    )
+    await front.say(Fetch("weather{}"))
+    assert orjson.loads((await front.hear(Snapshot)).frame)["document"] == {"degrees": 20}
+    await connection.execute("update public.weather set degrees = 21; select flux.touch('weather')")
+    assert orjson.loads((await front.hear(Snapshot)).frame)["document"] == {"degrees": 21}
+    await connection.execute("update public.weather set degrees = 22; select flux.touch('weather')")
+    update = await front.update_from(1)
+    assert (update.from_version, update.to_version) == (1, 2)
+    assert orjson.loads(update.frame)["patch"] == [{"op": "replace", "path": "/degrees", "value": 22}]
+    await connection.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "code"),
+    [
+        ("nowhere", "{}", "unknown_store"),
+        ("room", "{}", "missing_argument"),
+        ("room", '{"room": "x", "rum": 1}', "unknown_argument"),
+        ("room", "[]", "invalid_argument"),
+        ("room", '{"room": "\\u0000"}', "invalid_argument"),
+        ("room", "[" * 60_000, "invalid_argument"),
+    ],
+)
+async def test_bad_questions_are_denied_alone(front: Front, name: str, params: str, code: str) -> None:
+    """A bad question is denied with its code, and a good one beside it is answered."""
+    await front.say(Open(1, name, params, "bob", "{}"), Open(2, "rooms", "{}", "bob", "{}"))
+    assert (await front.hear(Denied)).error.code == code
+    assert (await front.hear(Opened)).request == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "code"),
+    [
+        ("nothing", "{}", "unknown_action"),
+        ("post_message", '{"room": "lobby"}', "missing_argument"),
+        ("post_message", '{"room": "lobby", "body": "", "extra": 1}', "unknown_argument"),
+        ("post_message", '{"room": "lobby", "body": "\\u0000"}', "invalid_argument"),
+        ("post_message", '{"room": "lobby", "body": 1e-400000}', "invalid_argument"),
+        ("post_message", '"text"', "invalid_argument"),
+        ("post_message", '{"room": "elsewhere", "body": ""}', "not_a_member"),
+        ("create_room", '{"room": ""}', "constraint"),
+        ("pg_sleep", "{}", "unknown_action"),
+        ("hang", "{}", "failed"),
+        ("break", "{}", "failed"),
+        ("complain", "{}", "raised"),
+    ],
+)
+async def test_bad_actions_are_refused_alone(front: Front, database: str, name: str, params: str, code: str) -> None:
+    """A bad action is refused with its code, uses its number, and those before and after it take effect."""
+    connection = await asyncpg.connect(database)
+    await connection.execute(
+        """
+        create function actions.hang() returns void language sql as 'select pg_sleep(60)';
+        create function actions.break() returns void language plpgsql as
+          'begin perform x from nowhere; end';
+        create function actions.complain() returns void language plpgsql as
+          'begin raise exception $m$too late$m$; end';
+        """
+    )
+    await enter(front)
+    good = '{"room": "lobby", "body": "good"}'
+    await front.say(
+        front.action("post_message", good),
+        front.action(name, params),
+        front.action("post_message", good),
+        front.action("post_message", good, actor="eve", client="c2"),
+    )
+
+    assert (await front.outcome(3)).status == "ok"
+    bad = await front.outcome(4)
+    assert (await front.outcome(5)).status == "ok"
+    assert bad.status == "refused"
+    assert bad.error is not None
+    assert bad.error.code == code
+    assert await connection.fetchval("select count(*) from chat.message") == 2
+    await connection.close()
+
+
+async def test_other_lanes_are_invalid(front: Front) -> None:
+    """There is only lane 0, and another one costs nobody a number."""
+    await front.say(front.action("create_room", '{"room": "x"}', lane=1))
+    outcome = await front.outcome(1)
+    assert outcome.status == "invalid"
+    assert outcome.error is not None
+    assert outcome.error.code == "unknown_lane"
+
+
+async def test_renewal_tells_what_is_newer(front: Front) -> None:
+    """A front that is behind when a multiplexer first hears of it is brought up to date."""
+    await enter(front)
+    await front.say(Renew([Held(ROOM, "an old epoch", 99)], 10_000))
+    snapshot = await front.hear(Snapshot)
+    assert snapshot.key == ROOM
+    assert (await front.hear(Renewed)).term == (await front.hear(Lead)).term
+
+
+async def test_a_store_that_is_gone_is_said_to_be(front: Front) -> None:
+    """Fetching a store that cannot be rendered answers Gone, and others are served."""
+    await front.say(Fetch("nowhere{}"), Fetch("rooms{}"))
+    assert (await front.hear(Gone)).key == "nowhere{}"
+    assert (await front.hear(Snapshot)).key == "rooms{}"
+
+
+async def test_successor_takes_over(
+    front: Front, settings: Settings, memory_bus: MemoryBus, multiplexer: Multiplexer, database: str
+) -> None:
+    """When a leader falls silent another one leads a higher term, and what was not acknowledged is done once."""
+    await enter(front)
+    first = await front.hear(Lead)
+    heir = Multiplexer(
+        Settings(database_url=settings.database_url, redis_url="", name="two", heartbeat=0.05, patience=-1.0),
+        memory_bus.multiplexer(),
+    )
+    running = asyncio.create_task(heir.run())
+    second = await front.hear(Lead, lambda lead: lead.term > first.term)
+    await front.say(front.action("post_message", '{"room": "lobby", "body": "to the heir"}'))
+    assert (await front.hear(Outcome, lambda outcome: outcome.number == 3)).status == "ok"
+    assert second.term > first.term
+    running.cancel()
+    await asyncio.wait([running])
