@@ -5,7 +5,7 @@ Keys, each after the namespace and a colon:
 - ``actions``: the action bus, one entry a parcel, read by the consumer group ``multiplexer``. An entry is deleted when
   it is acknowledged, so that the stream holds what is under way and no more.
 - ``updates``: the update bus for every front, one entry for each call of ``publish``, trimmed.
-- ``front:<id>``: the update bus for one front, trimmed by that front as it reads. It goes away by itself.
+- ``front:<id>``: the update bus for one front, which deletes what it has read. It goes away by itself.
 
 Redis may lose everything at any moment and start empty: groups are made anew, and readers notice when the numbering of
 a stream has begun anew below their position.
@@ -80,8 +80,12 @@ class _Connection:
         """
         return await self._do(self._redis.execute_command(*command))  # type: ignore[no-untyped-call]
 
-    async def run_all(self, commands: Sequence[Sequence[bytes | str | int]]) -> list[Any]:
+    async def run_all(self, commands: Sequence[Sequence[bytes | str | int]], **options: bool) -> list[Any]:
         """Run several commands in one go, without a transaction: another client's may come between.
+
+        Args:
+            commands: The commands, each with its arguments.
+            options: What the Redis client needs to know to parse the answers.
 
         Raises:
             BusLost: There is no answer, or one of them is an error.
@@ -89,7 +93,7 @@ class _Connection:
         """
         pipeline = self._redis.pipeline(transaction=False)
         for command in commands:
-            pipeline.execute_command(*command)
+            pipeline.execute_command(*command, **options)
         return await self._do(pipeline.execute())
 
     async def close(self) -> None:
@@ -134,6 +138,7 @@ class RedisFrontBus:
         self._updates = f"{namespace}:updates".encode()
         self._own = f"{namespace}:front:{front}".encode()
         self._position = {self._updates: b"0-0", self._own: b"0-0"}
+        self._own_read: list[bytes] = []
         self._in_doubt = False
         self._writer = _Connection(url)
         self._reader = _Connection(url, waits=BLOCK_MS / 1000)
@@ -152,21 +157,20 @@ class RedisFrontBus:
             await self._find_position()
         # Doubtful until Redis has answered with something new: it may have started anew meanwhile.
         self._in_doubt = True
-        own = self._position[self._own]
-        _, answer = await self._reader.run_all(
-            [
-                # What is read need not be kept: nobody else reads it.
-                ("XTRIM", self._own, "MINID", "~", own),
-                (
-                    *("XREAD", "COUNT", READ_ENTRIES, "BLOCK", BLOCK_MS),
-                    *("STREAMS", self._updates, self._own, self._position[self._updates], own),
-                ),
-            ]
-        )
+        commands: list[Sequence[bytes | str | int]] = [
+            ("XREAD", "COUNT", READ_ENTRIES, "BLOCK", BLOCK_MS, "STREAMS", *self._position, *self._position.values())
+        ]
+        if self._own_read:
+            # Nobody else reads it. By id and not by trimming, which would take new entries of a numbering begun anew.
+            commands.insert(0, ("XDEL", self._own, *self._own_read))
+        *_, answer = await self._reader.run_all(commands)
+        self._own_read = []
         messages: list[MultiplexerMessage] = []
         for stream, entries in answer:
             self._in_doubt = False
             self._position[stream] = entries[-1][0]
+            if stream == self._own:
+                self._own_read = [entry for entry, _ in entries]
             messages += _decode_updates(entries)
         return messages
 
@@ -308,7 +312,7 @@ class RedisMultiplexerBus:
         if not entries:
             return []
         answers = await self._writer.run_all(
-            [("XPENDING", self._actions, GROUP, entry, entry, 1) for entry, _ in entries]
+            [("XPENDING", self._actions, GROUP, entry, entry, 1) for entry, _ in entries], parse_detail=True
         )
         return [
             (entry, fields, int(answer[0]["times_delivered"]) if answer else 1)

@@ -1,0 +1,171 @@
+"""Messages survive the road, and nothing else does."""
+
+from contextlib import suppress
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broker import codec
+from broker.errors import BadMessage
+from broker.messages import (
+    Action,
+    Commit,
+    Denied,
+    Error,
+    Fetch,
+    Gone,
+    Held,
+    Lead,
+    MultiplexerMessage,
+    Open,
+    Opened,
+    Outcome,
+    Parcel,
+    Renew,
+    Renewed,
+    Snapshot,
+    Update,
+)
+
+# What a front may send on: no NUL, which Postgres cannot store, and no lone surrogate, which is no text.
+text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
+number = st.integers(0, 2**63 - 1)
+action = st.builds(
+    Action,
+    connection=number,
+    actor=text,
+    claims=text,
+    client=text,
+    lane=st.integers(0, 2**31 - 1),
+    number=number,
+    name=text,
+    params=text,
+)
+front_message = st.one_of(
+    action,
+    st.builds(Open, request=number, name=text, params=text, actor=text, claims=text),
+    st.builds(Fetch, key=text),
+    st.builds(Renew, held=st.lists(st.builds(Held, key=text, epoch=text, version=number)), lease_ms=number),
+)
+parcels = st.builds(Parcel, front=text, messages=st.lists(front_message))
+error = st.builds(Error, code=text, message=text, constraint=st.none() | text)
+update = st.builds(Update, key=text, epoch=text, from_version=number, to_version=number, frame=st.binary())
+multiplexer_message: st.SearchStrategy[MultiplexerMessage] = st.one_of(
+    st.builds(
+        Outcome,
+        connection=number,
+        lane=number,
+        number=number,
+        status=text,
+        reply=st.none() | text,
+        error=st.none() | error,
+        stores=st.dictionaries(text, number),
+    ),
+    st.builds(Opened, request=number, key=text, shared=st.booleans(), ttl_ms=number),
+    st.builds(Denied, request=number, error=error),
+    st.builds(Snapshot, key=text, epoch=text, version=number, frame=st.binary()),
+    st.builds(Gone, key=text, error=error),
+    st.builds(Commit, updates=st.lists(update)),
+    st.builds(Lead, term=number),
+    st.builds(Renewed, term=number),
+)
+
+
+@given(parcels)
+def test_parcel(parcel: Parcel) -> None:
+    """A parcel arrives as it was sent."""
+    assert codec.decode_parcel(codec.encode_parcel(parcel)) == parcel
+
+
+@given(st.lists(multiplexer_message))
+def test_batch(batch: list[MultiplexerMessage]) -> None:
+    """Messages of the multiplexer arrive as they were sent."""
+    assert codec.decode_batch(codec.encode_batch(batch)) == batch
+
+
+# Bytes near to real ones reach further into the decoder than random ones.
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | text | st.binary(),
+    lambda inner: st.lists(inner) | st.dictionaries(text, inner),
+)
+near = st.tuples(st.sampled_from(["Parcel", "Action", "Open", "Renew", "Outcome", "Commit", "Lead"]), plain, plain).map(
+    msgspec.msgpack.encode
+)
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> bytes:
+    """Real bytes with one of them changed, or cut off."""
+    data = draw(parcels.map(codec.encode_parcel) | st.lists(multiplexer_message).map(codec.encode_batch))
+    place = draw(st.integers(0, len(data) - 1))
+    if draw(st.booleans()):
+        return data[:place]
+    return data[:place] + bytes([draw(st.integers(0, 255))]) + data[place + 1 :]
+
+
+@given(st.binary() | near | plain.map(msgspec.msgpack.encode) | damaged())
+def test_any_bytes(data: bytes) -> None:
+    """Any bytes are a value or BadMessage."""
+    for decode in (codec.decode_parcel, codec.decode_batch):
+        with suppress(BadMessage):
+            decode(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x91" * 100_000,
+        b"\x81" * 100_000,
+        b"\x93\xa6Parcel\xa1f\xdd\xff\xff\xff\xff",
+        b"\xdd\xff\xff\xff\xff",
+        b"\x94\xa6Parcel\xa1f\x90" + b"\x91" * 100_000,
+        b"\x93\xa6Parcel\xa1f\xc0",
+    ],
+)
+def test_hostile_bytes(data: bytes) -> None:
+    """Depth without end and lengths that lie are BadMessage as well."""
+    with pytest.raises(BadMessage):
+        codec.decode_parcel(data)
+    with pytest.raises(BadMessage):
+        codec.decode_batch(data)
+
+
+GOOD = Action(1, "ada", "{}", "c", 0, 1, "post_message", "{}")
+OPEN = Open(1, "room", "{}", "ada", "{}")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        *(msgspec.structs.replace(GOOD, **{name: "a\0b"}) for name in ("actor", "claims", "client", "name", "params")),
+        *(msgspec.structs.replace(OPEN, **{name: "a\0b"}) for name in ("actor", "claims", "name", "params")),
+        msgspec.structs.replace(GOOD, number=2**63),
+        msgspec.structs.replace(GOOD, number=-1),
+        msgspec.structs.replace(GOOD, lane=2**31),
+    ],
+)
+def test_poison(message: Action | Open) -> None:
+    """What would fail the batch of others is refused."""
+    with pytest.raises(BadMessage):
+        codec.decode_parcel(codec.encode_parcel(Parcel("f", [GOOD, message])))
+
+
+def test_bool_is_no_number() -> None:
+    """True is not taken for 1, as Python would have it."""
+    with pytest.raises(BadMessage):
+        codec.decode_batch(msgspec.msgpack.encode([["Lead", True]]))
+
+
+@pytest.mark.parametrize("value", ["\ud800", "a\udfffb"])
+def test_lone_surrogate(value: str) -> None:
+    """What is no text cannot be sent."""
+    with pytest.raises(BadMessage):
+        codec.encode_parcel(Parcel("f", [Fetch(value)]))
+
+
+def test_huge_number() -> None:
+    """An integer beyond 64 bits cannot be sent."""
+    with pytest.raises(BadMessage):
+        codec.encode_batch([Lead(2**70)])

@@ -1,0 +1,38 @@
+"""The bus inside one process keeps the promises of a bus."""
+
+import pytest
+
+from broker.bus import FrontBus, MultiplexerBus
+from broker.memory_bus import MemoryBus
+
+from .conformance import Conformance, lead
+
+
+class MemoryCluster:
+    def __init__(self) -> None:
+        self.bus = MemoryBus(quiet=0.05)
+
+    def front(self, front: str) -> FrontBus:
+        return self.bus.front(front)
+
+    def multiplexer(self, name: str) -> MultiplexerBus:
+        return self.bus.multiplexer()
+
+    async def flush(self) -> None:
+        self.bus.flush()
+
+
+class TestMemoryBus(Conformance):
+    @pytest.fixture
+    def cluster(self) -> MemoryCluster:
+        return MemoryCluster()
+
+
+async def test_trimming() -> None:
+    """A front that lags behind finds the newest entries, in order."""
+    bus = MemoryBus(max_entries=3)
+    front, multiplexer = bus.front("f"), bus.multiplexer()
+    await front.start()
+    for term in range(5):
+        await multiplexer.publish(lead(term))
+    assert await front.read() == lead(2, 3, 4)

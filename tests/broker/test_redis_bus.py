@@ -1,0 +1,265 @@
+"""The bus on Redis Streams keeps the promises of a bus, on a real server, whatever happens to that."""
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from broker import codec, redis_bus
+from broker.bus import FrontBus, MultiplexerBus
+from broker.errors import BusLost
+from broker.redis_bus import RedisFrontBus, RedisMultiplexerBus
+from fluxwire.stack import binaries
+from fluxwire.stack.valkey import Valkey
+from tests.services import running, scratch_folder
+
+from .conformance import DEADLINE, Conformance, lead, numbers, parcel, take, until
+
+
+class RedisCluster:
+    """Ends on one server, closed at the end of a test."""
+
+    def __init__(self, url: str, namespace: str) -> None:
+        self.url = url
+        self.namespace = namespace
+        self.redis = Redis.from_url(url)
+        self.ends: list[FrontBus | MultiplexerBus] = []
+
+    def front(self, front: str) -> FrontBus:
+        end = RedisFrontBus(self.url, self.namespace, front)
+        self.ends.append(end)
+        return end
+
+    def multiplexer(self, name: str) -> MultiplexerBus:
+        end = RedisMultiplexerBus(self.url, self.namespace, name)
+        self.ends.append(end)
+        return end
+
+    async def flush(self) -> None:
+        if keys := await self.keys():
+            await self.redis.delete(*keys)
+
+    async def keys(self) -> list[bytes]:
+        return [key async for key in self.redis.scan_iter(f"{self.namespace}:*")]
+
+    async def length(self, stream: str) -> int:
+        return int(await self.redis.xlen(f"{self.namespace}:{stream}"))
+
+    async def close(self) -> None:
+        for end in self.ends:
+            await end.close()
+        await self.flush()
+        await self.redis.aclose()
+
+
+@pytest.fixture
+async def cluster(valkey: str, namespace: str) -> AsyncIterator[RedisCluster]:
+    cluster = RedisCluster(valkey, namespace)
+    yield cluster
+    await cluster.close()
+
+
+class TestRedisBus(Conformance):
+    pass
+
+
+async def test_actions_are_deleted(cluster: RedisCluster) -> None:
+    """The stream of actions holds what is under way and no more."""
+    front, multiplexer = cluster.front("f"), cluster.multiplexer("m")
+    for number in range(10):
+        await front.append(parcel(number))
+    await multiplexer.acknowledge((await take(multiplexer, 10))[:9])
+    assert await cluster.length("actions") == 1
+
+
+async def test_bad_parcel(cluster: RedisCluster, caplog: pytest.LogCaptureFixture) -> None:
+    """Bytes that are no parcel are logged, deleted and in nobody's way."""
+    front, multiplexer = cluster.front("f"), cluster.multiplexer("m")
+    stream = f"{cluster.namespace}:actions"
+    await cluster.redis.xadd(stream, {"data": b"\xc1nonsense"})
+    await cluster.redis.xadd(stream, {"other": b"field"})
+    await front.append(parcel(1))
+    with caplog.at_level(logging.WARNING):
+        deliveries = await take(multiplexer, 1)
+    assert numbers(deliveries) == [1]
+    assert len(re.findall("skipped entry", caplog.text)) == 2
+    await multiplexer.acknowledge(deliveries)
+    assert await cluster.length("actions") == 0
+    assert await multiplexer.take_over(0) == []
+
+
+async def test_bad_update(cluster: RedisCluster, caplog: pytest.LogCaptureFixture) -> None:
+    """Bytes that are no messages are logged and skipped, on both streams a front reads."""
+    front, multiplexer = cluster.front("f"), cluster.multiplexer("m")
+    await front.start()
+    for stream in ("updates", "front:f"):
+        await cluster.redis.xadd(f"{cluster.namespace}:{stream}", {"data": b"\xc1"})
+    await multiplexer.publish(lead(1))
+    await multiplexer.send({"f": lead(2)})
+    with caplog.at_level(logging.WARNING):
+        assert sorted(await until(front.read, 2), key=repr) == lead(1, 2)
+    assert len(re.findall("skipped entry", caplog.text)) == 2
+
+
+async def test_trimming(cluster: RedisCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shared stream is trimmed; a front that lagged behind goes on in order up to the newest."""
+    monkeypatch.setattr(redis_bus, "MAX_ENTRIES", 100)
+    front, multiplexer = cluster.front("f"), cluster.multiplexer("m")
+    await front.start()
+    for term in range(1000):
+        await multiplexer.publish(lead(term))
+    # Redis trims by whole nodes of up to 100 entries.
+    kept = await cluster.length("updates")
+    assert 100 <= kept <= 200
+    assert await until(front.read, kept) == lead(*range(1000 - kept, 1000))
+
+
+async def test_own_stream_is_bounded(cluster: RedisCluster) -> None:
+    """A front deletes what it has read of its own stream, which goes away by itself in the end."""
+    front, multiplexer = cluster.front("f"), cluster.multiplexer("m")
+    await front.start()
+    for term in range(1000):
+        await multiplexer.send({"f": lead(term)})
+    assert await cluster.length("front:f") == 1000
+    await until(front.read, 1000)
+    await front.read()
+    assert await cluster.length("front:f") <= 100
+    assert 0 < await cluster.redis.ttl(f"{cluster.namespace}:front:f") <= redis_bus.OWN_STREAM_SECONDS
+
+
+async def test_numbering_begins_anew_below(cluster: RedisCluster) -> None:
+    """A server that comes back empty with an earlier clock is read on from its beginning."""
+    front, multiplexer = cluster.front("f"), cluster.multiplexer("m")
+    far = "9999999999999-1"
+    await front.start()
+    for stream in ("updates", "front:f"):
+        await cluster.redis.xadd(f"{cluster.namespace}:{stream}", {"data": codec.encode_batch(lead(1))}, id=far)
+    await cluster.redis.xadd(f"{cluster.namespace}:actions", {"data": codec.encode_parcel(parcel(1))}, id=far)
+    await until(front.read, 2)
+    await take(multiplexer, 1)
+    await cluster.flush()
+    await multiplexer.publish(lead(3))
+    await multiplexer.send({"f": lead(4)})
+    await cluster.front("f").append(parcel(2))
+    assert sorted(await until(front.read, 2), key=repr) == lead(3, 4)
+    assert numbers(await take(multiplexer, 1)) == [2]
+
+
+async def test_lost_answer_keeps_order(cluster: RedisCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Redis handed out in an answer that got lost comes first in the next one."""
+    front, multiplexer = cluster.front("f"), cluster.multiplexer("m")
+    for number in range(4):
+        await front.append(parcel(number))
+    assert isinstance(multiplexer, RedisMultiplexerBus)
+    assert numbers(await take(multiplexer, 1, limit=1)) == [0]
+    with monkeypatch.context() as patch:
+        run = multiplexer._reader.run
+
+        async def lose(*command: bytes | str | int) -> object:
+            await run(*command)
+            raise BusLost("the answer was lost")
+
+        patch.setattr(multiplexer._reader, "run", lose)
+        with pytest.raises(BusLost):
+            await multiplexer.receive(2)
+    assert numbers(await take(multiplexer, 3, limit=10)) == [1, 2, 3]
+    assert numbers(await multiplexer.take_over(0)) == [0, 1, 2, 3]
+
+
+async def test_wrong_kind_of_key(cluster: RedisCluster) -> None:
+    """Whatever Redis has against a command, it is BusLost."""
+    for key in ("actions", "updates", "front:f"):
+        await cluster.redis.set(f"{cluster.namespace}:{key}", "in the way")
+    front, multiplexer = cluster.front("f"), cluster.multiplexer("m")
+    for call in (
+        front.start(),
+        front.append(parcel(1)),
+        front.read(),
+        multiplexer.receive(1),
+        multiplexer.take_over(0),
+        multiplexer.publish(lead(1)),
+        multiplexer.send({"f": lead(1)}),
+    ):
+        with pytest.raises(BusLost, match="WRONGTYPE"):
+            await call
+
+
+async def test_nobody_there(tmp_path: Path) -> None:
+    """Without a server every call is BusLost."""
+    url = f"unix://{tmp_path}/nothing.sock"
+    front, multiplexer = RedisFrontBus(url, "n", "f"), RedisMultiplexerBus(url, "n", "m")
+    for call in (front.start(), front.append(parcel(1)), front.read(), multiplexer.receive(1)):
+        with pytest.raises(BusLost):
+            await call
+    await front.close()
+    await multiplexer.close()
+
+
+async def test_silent_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection on which no answer comes is given up after a while."""
+    monkeypatch.setattr(redis_bus, "ANSWER_SECONDS", 0.1)
+    over = asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await over.wait()
+        writer.close()
+
+    server = await asyncio.start_unix_server(silent, tmp_path / "silent.sock")
+    front = RedisFrontBus(f"unix://{tmp_path}/silent.sock", "n", "f")
+    async with asyncio.timeout(DEADLINE):
+        with pytest.raises(BusLost):
+            await front.append(parcel(1))
+    over.set()
+    await front.close()
+    server.close()
+    await server.wait_closed()
+
+
+async def test_cancelled_reader(cluster: RedisCluster) -> None:
+    """A reader that is cancelled ends as cancelled, and the end can be used on."""
+    front, multiplexer = cluster.front("f"), cluster.multiplexer("m")
+    await front.start()
+    reading = asyncio.create_task(front.read())
+    await front.append(parcel(1))
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    await multiplexer.publish(lead(1))
+    assert await until(front.read, 1) == lead(1)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with scratch_folder() as folder:
+        yield folder
+
+
+async def test_restart(folder: Path) -> None:
+    """A server that is killed and comes back empty is BusLost meanwhile, and is used on afterwards."""
+    server = Valkey(server=binaries.valkey(), socket=folder / "valkey.sock", log=folder / "log")
+    front = RedisFrontBus(server.url(), "n", "f")
+    multiplexer = RedisMultiplexerBus(server.url(), "n", "m")
+    with running(server.program(), lambda _pid: server.ready()):
+        await front.start()
+        await front.append(parcel(1))
+        await take(multiplexer, 1)
+        await multiplexer.publish(lead(1))
+        assert await until(front.read, 1) == lead(1)
+        reading = asyncio.create_task(until(front.read, 2))
+        receiving = asyncio.create_task(take(multiplexer, 1))
+    with pytest.raises(BusLost):
+        await front.append(parcel(2))
+    with pytest.raises(BusLost):
+        await multiplexer.publish(lead(2))
+    with running(server.program(), lambda _pid: server.ready()):
+        await front.append(parcel(3))
+        await multiplexer.publish(lead(3))
+        await multiplexer.send({"f": lead(4)})
+        assert sorted(await reading, key=repr) == lead(3, 4)
+        assert numbers(await receiving) == [3]
+        await front.close()
+        await multiplexer.close()
