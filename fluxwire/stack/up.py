@@ -55,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
         with folders.take(folder, account):
             for name in state.end_orphans(folder):
                 say(f"{name} was left over from a killed run; stopped")
+            claim_port(os.environ.get("FLUXWIRE_HOST", "127.0.0.1"), args.port)
             if args.fresh:
                 folders.wipe(folder)
             for log in folder.path.glob("*.log"):
@@ -63,6 +64,22 @@ def run(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         say("Stopped.")
     return 0
+
+
+def claim_port(host: str, port: int) -> None:
+    """Make sure that nobody listens on a port.
+
+    Raises:
+        StackError: Somebody does, or we may not.
+
+    """
+    # The fronts share the port, and would share it with another stack's too: ask without sharing.
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as exc:
+            raise StackError(f"Port {port} cannot be used: {exc.strerror}.", "Choose another with --port.") from None
 
 
 class Stack:
@@ -98,7 +115,6 @@ class Stack:
             StackError: Something does not start.
 
         """
-        self._claim_port()
         try:
             self._build_web()
             if not self.state.database_url:
@@ -119,17 +135,6 @@ class Stack:
         everyone = {"supervisor": self.state.supervisor, **pids}
         self.state.births = {name: process.birth(pid) for name, pid in everyone.items()}
         self.state.write(self.folder)
-
-    def _claim_port(self) -> None:
-        # The fronts share the port, and would share it with a stranger of ours too: ask without sharing.
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((self.host, self.args.port))
-            except OSError as exc:
-                raise StackError(
-                    f"Port {self.args.port} cannot be used: {exc.strerror}.", "Choose another with --port."
-                ) from None
 
     def _build_web(self) -> None:
         if not (CHECKOUT / "package.json").exists() or web.is_built(CHECKOUT):
