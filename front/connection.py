@@ -151,7 +151,7 @@ class Connection:
                 self._shake_hands(event)
             elif isinstance(event, Frame):
                 self._receive_frame(event)
-        if self._protocol.state not in {WebSocketState.CONNECTING, WebSocketState.OPEN}:
+        if self._protocol.close_expected() or self._protocol.state is WebSocketState.CLOSED:
             self.state = State.CLOSED
 
     def _shake_hands(self, request: Request) -> None:
@@ -216,6 +216,8 @@ class Connection:
         self._events.append(Opened(identity, hello.client))
 
     def _send(self, data: bytes) -> None:
-        # What the core wants to say comes first: the answer to the handshake may still be among it.
+        # What the core wants to say comes first: the answer to the handshake may be among it. Or a goodbye, for what
+        # came in the same segment after the frame we answer: then nothing may follow.
         self._writes += self._protocol.data_to_send()
-        self._writes.append(data)
+        if self._protocol.state is WebSocketState.OPEN:
+            self._writes.append(data)

@@ -1,0 +1,66 @@
+from broker.messages import Action
+from front.clients import MOST_UNANSWERED, MOST_UNANSWERED_BYTES, PATIENCE, Unanswered
+
+
+def action(number: int, *, lane: int = 0, params: str = "{}") -> Action:
+    return Action(1, "ada", "{}", "c", lane, number, "n", params)
+
+
+def test_actions_wait_in_order() -> None:
+    """What is sent again is sent in the order it came."""
+    unanswered = Unanswered()
+    for number in (3, 1, 2):
+        unanswered.add(action(number), 0.0)
+    assert unanswered.answer(0, 1, 0.0)
+    assert [a.number for a in unanswered.again(0.0)] == [3, 2]
+
+
+def test_an_outcome_counts_once() -> None:
+    """A second outcome of an action is not passed on; a number sent twice is owed two."""
+    unanswered = Unanswered()
+    unanswered.add(action(1), 0.0)
+    unanswered.add(action(1), 0.0)
+    assert [unanswered.answer(0, 1, 0.0) for _ in range(3)] == [True, True, False]
+    assert not unanswered
+
+
+def test_lanes_are_apart() -> None:
+    """The same number of another lane is another action."""
+    unanswered = Unanswered()
+    unanswered.add(action(1, lane=1), 0.0)
+    assert not unanswered.answer(0, 1, 0.0)
+    assert not unanswered.waits_before(0, 2)
+    assert unanswered.waits_before(1, 2)
+    assert not unanswered.waits_before(1, 1)
+
+
+def test_patience_grows_while_nothing_is_answered() -> None:
+    """Silence is met by sending again, less and less often; an answer starts the count anew."""
+    unanswered = Unanswered()
+    assert not unanswered.overdue(1e9)
+    unanswered.add(action(1), 100.0)
+    unanswered.add(action(2), 100.0)
+    now, waits = 100.0, []
+    for _ in range(5):
+        wait = next(wait for wait in range(100) if unanswered.overdue(now + wait))
+        waits.append(wait)
+        now += wait
+        unanswered.again(now)
+    assert waits == [PATIENCE, 10, 20, 40, 60]
+    unanswered.answer(0, 1, now)
+    assert unanswered.overdue(now + PATIENCE)
+
+
+def test_full_by_number_or_weight() -> None:
+    """§6, busy: there is a limit to how many and how much."""
+    many, heavy = Unanswered(), Unanswered()
+    for number in range(MOST_UNANSWERED):
+        assert not many.full
+        many.add(action(number), 0.0)
+    assert many.full
+    many.answer(0, 0, 0.0)
+    assert not many.full
+    heavy.add(action(1, params="x" * MOST_UNANSWERED_BYTES), 0.0)
+    assert heavy.full
+    heavy.answer(0, 1, 0.0)
+    assert not heavy.full

@@ -1,0 +1,304 @@
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from websockets.frames import Close, Opcode
+
+from front.codes import CloseCode
+from front.connection import TRANSITIONS, Connection, Event, Opened, State
+from front.frames import MAX_FRAME, Dispatch, Subscribe, Unsubscribe
+from front.gates import Identity, TokenRefused
+
+from .wire import Json, Reader, masked, request
+
+GOLDEN = Path(__file__).parent.parent / "protocol" / "up.json"
+HELLO = b'{"type":"hello","protocols":[1],"token":"good","client":"c"}'
+
+
+def verify(token: str) -> Identity:
+    if token != "good":
+        raise TokenRefused("not good")
+    return Identity("ada", "{}")
+
+
+class Client:
+    """Drives a connection as a client would, and reads what it says."""
+
+    def __init__(self, *, upgraded: bool = True, open: bool = False) -> None:
+        self.connection = Connection(verify=verify)
+        self.events: list[Event] = []
+        self.frames: list[Json] = []
+        self.close: Close | None = None
+        self.controls: list[tuple[Opcode, bytes]] = []
+        self.ended = False
+        self.head = b""
+        self._reader = Reader()
+        if upgraded:
+            self.feed(request())
+            assert self.head.startswith(b"HTTP/1.1 101 ")
+        if open:
+            self.say(HELLO)
+            assert self.connection.state is State.OPEN
+
+    def feed(self, data: bytes) -> None:
+        self.connection.receive(data)
+        self.collect()
+
+    def say(self, text: bytes) -> None:
+        self.feed(masked(text))
+
+    def collect(self) -> None:
+        self.events += self.connection.events()
+        for data in self.connection.data_to_send():
+            assert not self.ended, "nothing follows the end of the stream"
+            if not data:
+                self.ended = True
+            elif data.startswith(b"HTTP/1.1"):
+                self.head += data
+            else:
+                self._read(data)
+
+    def _read(self, data: bytes) -> None:
+        for opcode, payload in self._reader.feed(data):
+            assert self.close is None, "nothing follows a close frame"
+            if opcode is Opcode.TEXT:
+                self.frames.append(json.loads(payload))
+            elif opcode is Opcode.CLOSE:
+                self.close = Close.parse(payload)
+            else:
+                self.controls.append((opcode, payload))
+
+    @property
+    def code(self) -> int | None:
+        return self.close.code if self.close else None
+
+
+def test_hello_opens() -> None:
+    """§2: hello is answered by welcome, and the hub hears who came."""
+    client = Client()
+    client.say(HELLO)
+    assert client.frames == [
+        {"type": "welcome", "protocol": 1, "actor": "ada", "max_frame": 65536, "heartbeat_ms": 25000}
+    ]
+    assert client.events == [Opened(Identity("ada", "{}"), "c")]
+
+
+@pytest.mark.parametrize(
+    ("hello", "code"),
+    [
+        ({"protocols": [2, 3]}, CloseCode.NO_COMMON_VERSION),
+        ({"protocols": []}, CloseCode.NO_COMMON_VERSION),
+        ({"token": None}, CloseCode.NO_TOKEN),
+        ({"token": "bad"}, CloseCode.TOKEN_REFUSED),
+        ({"token": ""}, CloseCode.TOKEN_REFUSED),
+        ({"client": ""}, CloseCode.BAD_FRAME),
+    ],
+)
+def test_a_hello_that_does_not_let_in(hello: Json, code: CloseCode) -> None:
+    """§2: each fault of a hello has its code, and the hub hears nothing."""
+    client = Client()
+    client.say(json.dumps(json.loads(HELLO) | hello).encode())
+    assert (client.code, client.events, client.frames, client.ended) == (code, [], [], True)
+
+
+@pytest.mark.parametrize("text", [b'{"type":"ping"}', b'{"type":"subscribe","stores":[]}', b'{"type":"unsubscribe","ids":[]}'])
+def test_nothing_comes_before_hello(text: bytes) -> None:
+    """§2: anything else before welcome closes with 4001."""
+    client = Client()
+    client.say(text)
+    assert (client.code, client.events) == (CloseCode.BAD_FRAME, [])
+
+
+def test_a_second_hello() -> None:
+    """§2: a second hello closes with 4001."""
+    client = Client(open=True)
+    client.say(HELLO)
+    assert client.code == CloseCode.BAD_FRAME
+
+
+def test_the_table_is_complete() -> None:
+    """Every state has its row, and nothing leads out of closed."""
+    assert set(TRANSITIONS) == set(State)
+    assert TRANSITIONS[State.CLOSED] == {}
+
+
+def test_ping_is_answered() -> None:
+    """§2: a ping gets its pong, before what is said after it."""
+    client = Client(open=True)
+    client.feed(masked(b'{"type":"ping"}') + masked(b'{"type":"nonsense"}'))
+    assert client.frames[1:] == [{"type": "pong"}]
+    assert client.code == CloseCode.BAD_FRAME
+
+
+def test_frames_become_events() -> None:
+    """The hub hears what an open client says, in order, however it is cut into segments."""
+    texts = [
+        b'{"type":"subscribe","stores":[{"id":1,"name":"a"}]}',
+        b'{"type":"dispatch","number":1,"name":"n"}',
+        b'{"type":"unsubscribe","ids":[1]}',
+    ]
+    client = Client(open=True)
+    for byte in b"".join(masked(text) for text in texts):
+        client.feed(bytes([byte]))
+    assert [type(event) for event in client.events[1:]] == [Subscribe, Dispatch, Unsubscribe]
+
+
+def test_what_came_before_a_fault_counts() -> None:
+    """An action is not lost because the next frame in its segment is bad; what comes after the fault is not heard."""
+    action = masked(b'{"type":"dispatch","number":1,"name":"n"}')
+    client = Client(open=True)
+    client.feed(action + masked(b"{") + action)
+    assert [type(event) for event in client.events[1:]] == [Dispatch]
+
+
+def test_fragments_make_one_message() -> None:
+    """A message may come in fragments, with control frames between them."""
+    client = Client(open=True)
+    client.feed(masked(b'{"type":', fin=False))
+    client.feed(masked(b"x", opcode=Opcode.PING))
+    client.feed(masked(b'"ping"', opcode=Opcode.CONT, fin=False) + masked(b"}", opcode=Opcode.CONT))
+    assert client.frames[1:] == [{"type": "pong"}]
+    assert client.controls == [(Opcode.PONG, b"x")]
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (masked(b"{}", opcode=Opcode.BINARY), 4001),
+        (masked(b"{", opcode=Opcode.BINARY, fin=False), 4001),
+        (masked(b'{"type":"ping","x":"\xff"}'), 1007),
+        (masked(b'{"type":"ping","x":"\xed\xa0\x80"}'), 1007),
+        (masked(b"x" * (MAX_FRAME + 1)), 4002),
+        (masked(b"x" * MAX_FRAME), 4001),
+        (masked(b"x" * MAX_FRAME, fin=False) + masked(b"x", opcode=Opcode.CONT), 4002),
+        (b"\x81\xff" + (2**62).to_bytes(8, "big") + b"mask", 4002),
+        (b"\x81\x02{}", 1002),
+        (b"\x83\x80mask", 1002),
+        (masked(b"", opcode=Opcode.CONT), 1002),
+    ],
+    ids=str,
+)
+def test_each_fault_has_its_code(data: bytes, code: int) -> None:
+    """§1, RFC 6455: what is no frame of ours closes with the code that says so, and the stream ends."""
+    client = Client(open=True)
+    client.feed(data)
+    assert (client.code, client.ended, client.connection.state) == (code, True, State.CLOSED)
+
+
+@pytest.mark.parametrize("case", [c for c in json.loads(GOLDEN.read_text(encoding="utf-8")) if not c["valid"]], ids=lambda c: str(c["name"]))
+def test_golden_faults(case: Json) -> None:
+    """Every golden fault closes with the code written down for it."""
+    client = Client(open=True)
+    client.say(case["text"].encode())
+    assert client.code == case["close"]
+
+
+def test_a_client_that_says_goodbye() -> None:
+    """RFC 6455: a close frame is answered with its code, and the stream ends."""
+    client = Client(open=True)
+    client.feed(masked(Close(1000, "bye").serialize(), opcode=Opcode.CLOSE))
+    assert (client.code, client.ended, client.connection.state) == (1000, True, State.CLOSED)
+
+
+def test_a_client_that_vanishes() -> None:
+    """The end of the stream closes the connection at any time."""
+    for client in (Client(upgraded=False), Client(), Client(open=True)):
+        client.connection.receive_eof()
+        client.collect()
+        assert client.connection.state is State.CLOSED
+
+
+def test_our_own_close() -> None:
+    """A front that goes away says so; a long reason is cut between characters; nothing is heard or said any more."""
+    client = Client(open=True)
+    client.connection.close(CloseCode.GOING_AWAY, "é" * 200)
+    client.connection.close(CloseCode.BLOCKED)
+    client.connection.ping()
+    client.feed(masked(b'{"type":"ping"}'))
+    assert client.close == Close(4200, "é" * 61)
+    assert client.frames[1:] == []
+
+
+def test_heartbeat() -> None:
+    """A ping of ours goes out as a WebSocket ping; before the upgrade there is nobody to ask."""
+    client = Client(open=True)
+    client.connection.ping()
+    client.collect()
+    assert client.controls == [(Opcode.PING, b"")]
+    early = Client(upgraded=False)
+    early.connection.ping()
+    assert early.connection.data_to_send() == []
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (request("/ws?x=1"), b"101"),
+        (request("/"), b"404"),
+        (request("/ws/x"), b"404"),
+        (request().replace(b"Version: 13", b"Version: 8"), b"400"),
+        (request().replace(b"Upgrade: websocket\r\n", b""), b"426"),
+        (request().replace(b"dGhl", b"!"), b"400"),
+        (request().replace(b"Host: front", b"X: " + b"x" * 10_000), b"431"),
+    ],
+    ids=str,
+)
+def test_the_upgrade(head: bytes, status: bytes) -> None:
+    """Only a sound request for our path is upgraded; any other is answered in HTTP."""
+    client = Client(upgraded=False)
+    client.feed(head)
+    assert client.head.split()[1] == status
+    assert client.ended is (status != b"101")
+    assert (client.connection.state is State.CLOSED) is client.ended
+
+
+cuts = st.lists(st.integers(1, 60), max_size=20)
+
+
+@given(st.booleans(), st.binary(max_size=400), cuts)
+@example(False, b"\r\n\r\n", [])
+@example(True, masked(b"", opcode=Opcode.CLOSE) * 2, [])
+def test_any_bytes_have_an_orderly_end(upgraded: bool, data: bytes, lengths: list[int]) -> None:
+    """Whatever bytes come, whole or cut, before or after the upgrade: no exception, and the same is heard."""
+    _same_in_pieces(Client(upgraded=upgraded, open=upgraded), Client(upgraded=upgraded, open=upgraded), data, lengths)
+
+
+messages = st.lists(
+    st.builds(
+        masked,
+        st.binary(max_size=40)
+        | st.sampled_from([HELLO, b'{"type":"ping"}', b'{"type":"dispatch","number":1,"name":"n"}', b"\xff"]),
+        opcode=st.sampled_from([Opcode.TEXT, Opcode.CONT, Opcode.BINARY]),
+        fin=st.booleans(),
+    )
+    | st.builds(masked, st.binary(max_size=9), opcode=st.sampled_from([Opcode.PING, Opcode.PONG, Opcode.CLOSE])),
+    max_size=6,
+).map(b"".join)
+
+
+@given(st.booleans(), messages, cuts)
+def test_any_messages_have_an_orderly_end(opened: bool, data: bytes, lengths: list[int]) -> None:
+    """The same for sequences of WebSocket frames."""
+    _same_in_pieces(Client(open=opened), Client(open=opened), data, lengths)
+
+
+def _same_in_pieces(whole: Client, pieces: Client, data: bytes, lengths: list[int]) -> None:
+    whole.feed(data)
+    for length in lengths:
+        if data:
+            pieces.feed(data[:length])
+            data = data[length:]
+    if data:
+        pieces.feed(data)
+    for client in (whole, pieces):
+        client.connection.receive_eof()
+        client.collect()
+        assert client.connection.state is State.CLOSED
+    assert [type(event) for event in whole.events] == [type(event) for event in pieces.events]
+    assert whole.head == pieces.head
+    # Of two faults in one segment the later may be found first, and then answers to what came before it are not sent.
+    assert (whole.code is None) is (pieces.code is None)
+    assert whole.frames == pieces.frames[: len(whole.frames)]
+    assert pieces.controls == whole.controls[: len(pieces.controls)]

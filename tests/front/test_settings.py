@@ -1,0 +1,52 @@
+from pathlib import Path
+
+import pytest
+
+from front.settings import BadSettings, Settings, read_settings
+
+
+def test_defaults(tmp_path: Path) -> None:
+    """Two settings are enough."""
+    (tmp_path / "key").write_text("k" * 32 + "\n")
+    settings = read_settings({"REDIS_URL": "redis://localhost", "FLUXWIRE_KEY_FILE": str(tmp_path / "key")})
+    assert settings == Settings(redis_url="redis://localhost", key=b"k" * 32)
+
+
+def test_everything_set(tmp_path: Path) -> None:
+    """Every variable has its place."""
+    (tmp_path / "key").write_text("k" * 40)
+    settings = read_settings(
+        {
+            "REDIS_URL": "unix:///tmp/valkey.sock",
+            "FLUXWIRE_KEY_FILE": str(tmp_path / "key"),
+            "FLUXWIRE_NAMESPACE": "blue",
+            "FLUXWIRE_HOST": "::1",
+            "FLUXWIRE_PORT": "0",
+            "FLUXWIRE_WEB": str(tmp_path),
+            "FLUXWIRE_GUESTS": "1",
+        }
+    )
+    assert settings == Settings("unix:///tmp/valkey.sock", b"k" * 40, "blue", "::1", 0, tmp_path, guests=True)
+
+
+def test_all_faults_are_named_at_once(tmp_path: Path) -> None:
+    """Whoever sets up a front hears of every fault in one go."""
+    (tmp_path / "key").write_text("short")
+    with pytest.raises(BadSettings) as caught:
+        read_settings(
+            {
+                "REDIS_URL": "http://localhost",
+                "FLUXWIRE_KEY_FILE": str(tmp_path / "key"),
+                "FLUXWIRE_PORT": "65536",
+                "FLUXWIRE_WEB": str(tmp_path / "none"),
+                "FLUXWIRE_GUESTS": "yes",
+            }
+        )
+    named = [line.split()[0] for line in str(caught.value).splitlines()]
+    assert named == ["REDIS_URL", "FLUXWIRE_KEY_FILE", "FLUXWIRE_PORT", "FLUXWIRE_WEB", "FLUXWIRE_GUESTS"]
+
+
+def test_a_missing_key_file_is_named(tmp_path: Path) -> None:
+    """A key file that cannot be read is a fault with a reason, not a traceback."""
+    with pytest.raises(BadSettings, match="No such file"):
+        read_settings({"REDIS_URL": "redis://h", "FLUXWIRE_KEY_FILE": str(tmp_path / "none")})
