@@ -3,6 +3,8 @@
 import json
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -88,6 +90,24 @@ def test_orphans_of_no_run_and_of_another_version(tmp_path: Path) -> None:
     assert state.end_orphans(folder) == []
     folder.state.write_text('{"unknown": 1}')
     assert state.end_orphans(folder) == []
+
+
+def test_orphans_are_ended_last_started_first(tmp_path: Path) -> None:
+    """What a killed supervisor left is ended by the next run, and what has another birth is left alone."""
+    folder, sleeper = Folder(tmp_path), [sys.executable, "-c", "import signal; signal.pause()"]
+    children = {name: subprocess.Popen(sleeper, start_new_session=True) for name in ("first", "second", "stranger")}
+    try:
+        left = a_state(supervisor="long ago")
+        left.pids = {name: child.pid for name, child in children.items()}
+        left.births = {name: process.birth(child.pid) for name, child in children.items()} | {"stranger": "other"}
+        left.write(folder)
+        assert state.end_orphans(folder) == ["second", "first"]
+        assert children["stranger"].poll() is None
+        assert not folder.state.exists()
+    finally:
+        for child in children.values():
+            child.kill()
+            child.wait()
 
 
 def a_state(*, supervisor: str | None) -> state.State:
