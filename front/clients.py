@@ -30,6 +30,11 @@ class Subscription:
     key: str | None = None
     """The store's key, once it is known."""
 
+    @property
+    def wanted(self) -> bool:
+        """Whether the client has not let go of it."""
+        return self.client.subscriptions.get(self.id) is self
+
 
 @dataclass(slots=True, eq=False)
 class Client:

@@ -131,12 +131,16 @@ class Hub:
             case Snapshot():
                 self._stores.take_snapshot(message, now)
             case Opened():
-                for subscription in self._openings.opened(message, now):
-                    if subscription.client.subscriptions.get(subscription.id) is subscription:
+                answered = self._openings.opened(message, now)
+                for subscription in answered.subscriptions:
+                    if subscription.wanted:
                         self._stores.hold(subscription, message.key, now)
+                self._put_all(answered.questions)
             case Denied():
-                for subscription in self._openings.denied(message):
+                answered = self._openings.denied(message, now)
+                for subscription in answered.subscriptions:
                     self._stores.refuse(subscription, message.error)
+                self._put_all(answered.questions)
             case Gone():
                 self._stores.take_gone(message)
             case Renewed():
@@ -156,8 +160,8 @@ class Hub:
         self._renew_at = now
         self._queue.clear()
         for client in self._busy:
-            self._queue.extend(client.unanswered.again(now))
-        self._queue.extend(self._openings.again(now, patience=0.0))
+            self._put_all(client.unanswered.again(now))
+        self._put_all(self._openings.again(now, patience=0.0))
         self._stores.sweep(now, patience=0.0)
 
     def sweep(self, now: float) -> None:
@@ -168,10 +172,8 @@ class Hub:
         resend, self._resend = self._resend, {}
         for client in self._busy:
             if client in resend or client.unanswered.overdue(now):
-                for action in client.unanswered.again(now):
-                    self._put(action)
-        for question in self._openings.again(now):
-            self._put(question)
+                self._put_all(client.unanswered.again(now))
+        self._put_all(self._openings.again(now))
         self._stores.sweep(now)
 
     def ready(self, now: float) -> bool:
@@ -206,6 +208,10 @@ class Hub:
     def _put(self, message: FrontMessage) -> None:
         if not self._lost:
             self._queue.append(message)
+
+    def _put_all(self, messages: Iterable[FrontMessage]) -> None:
+        for message in messages:
+            self._put(message)
 
     def _subscribe(self, client: Client, frame: Subscribe, now: float) -> None:
         for request in frame.stores:

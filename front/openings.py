@@ -2,9 +2,11 @@
 
 Only the database can make a key and say who may read, so a front asks (:class:`broker.messages.Open`). A
 question is asked once however many clients wait for the answer, and the answer is kept for as long as it says.
+Who wants what another identity is asking for waits for that answer first: shared stores are the rule, and then
+one verdict serves a whole crowd that comes back.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from broker.messages import Denied, Open, Opened
 
@@ -17,26 +19,42 @@ PATIENCE = 5.0
 MOST_VERDICTS = 20_000
 """Verdicts kept at most; the oldest goes first."""
 
-# Claims None: the verdict holds for everybody.
 Question = tuple[str, str, str | None]
+"""Name, parameters as written, claims; no claims when the answer holds for everybody."""
 
 
 @dataclass(slots=True)
 class _Asked:
-    question: Question
     message: Open
-    waiting: list[Subscription]
     asked_at: float
+    waiting: list[Subscription]
+    others: list[Subscription] = field(default_factory=list)
+    """Of other identities; served if the verdict is for everybody."""
+
+    def forget_the_gone(self) -> None:
+        self.waiting = [subscription for subscription in self.waiting if subscription.wanted]
+        self.others = [subscription for subscription in self.others if subscription.wanted]
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What follows from a verdict."""
+
+    subscriptions: list[Subscription]
+    """Those it holds for."""
+    questions: list[Open]
+    """To be asked now, for those it does not hold for."""
 
 
 class Openings:
     """Questions and verdicts of one front."""
 
-    __slots__ = ("_asked", "_numbers", "_requests", "_verdicts")
+    __slots__ = ("_asked", "_numbers", "_private", "_requests", "_verdicts")
 
     def __init__(self) -> None:
         self._asked: dict[int, _Asked] = {}
-        self._numbers: dict[Question, int] = {}
+        self._numbers: dict[Question, int] = {}  # without claims: the question that others may join
+        self._private: set[str] = set()  # names of stores whose verdicts are each actor's own
         self._requests = 0
         self._verdicts: dict[Question, tuple[str, float]] = {}  # key, good until
 
@@ -53,6 +71,53 @@ class Openings:
 
     def ask(self, name: str, params: str, subscription: Subscription, now: float) -> Open | None:
         """Let a subscription wait for a verdict; the question to be asked, unless it is under way."""
+        first = self._numbers.get((name, params, None))
+        if first is not None and (name, params, subscription.client.identity.claims) not in self._numbers:
+            self._asked[first].others.append(subscription)
+            return None
+        return self._ask(name, params, subscription, now)
+
+    def opened(self, message: Opened, now: float) -> Answered:
+        """Take a good verdict."""
+        asked = self._forget(message.request)
+        if asked is None:
+            return Answered([], [])
+        question = asked.message
+        if message.shared:
+            self._private.discard(question.name)
+        else:
+            self._private.add(question.name)
+        if message.ttl_ms > 0:
+            claims = None if message.shared else question.claims
+            self._verdicts[question.name, question.params, claims] = (message.key, now + message.ttl_ms / 1000)
+            if len(self._verdicts) > MOST_VERDICTS:
+                del self._verdicts[next(iter(self._verdicts))]
+        if message.shared:
+            return Answered(asked.waiting + asked.others, [])
+        return Answered(asked.waiting, self._ask_for_others(asked, now))
+
+    def denied(self, message: Denied, now: float) -> Answered:
+        """Take a bad verdict. It is not kept: rights just given count at the next try."""
+        asked = self._forget(message.request)
+        if asked is None:
+            return Answered([], [])
+        return Answered(asked.waiting, self._ask_for_others(asked, now))
+
+    def again(self, now: float, *, patience: float = PATIENCE) -> list[Open]:
+        """Questions asked ``patience`` seconds ago or longer that somebody still waits for, to be asked again."""
+        due: list[Open] = []
+        for number, asked in list(self._asked.items()):
+            if now - asked.asked_at < patience:
+                continue
+            asked.forget_the_gone()
+            if asked.waiting or asked.others:
+                asked.asked_at = now
+                due.append(asked.message)
+            else:
+                self._forget(number)
+        return due
+
+    def _ask(self, name: str, params: str, subscription: Subscription, now: float) -> Open | None:
         identity = subscription.client.identity
         question = (name, params, identity.claims)
         number = self._numbers.get(question)
@@ -61,44 +126,24 @@ class Openings:
             return None
         self._requests += 1
         message = Open(self._requests, name, params, identity.actor, identity.claims)
-        self._asked[self._requests] = _Asked(question, message, [subscription], now)
+        self._asked[self._requests] = _Asked(message, now, [subscription])
         self._numbers[question] = self._requests
+        if name not in self._private:
+            self._numbers.setdefault((name, params, None), self._requests)
         return message
 
-    def opened(self, message: Opened, now: float) -> list[Subscription]:
-        """Take a good verdict; who waited for it."""
-        asked = self._asked.pop(message.request, None)
-        if asked is None:
-            return []
-        del self._numbers[asked.question]
-        name, params, claims = asked.question
-        if message.ttl_ms > 0:
-            self._verdicts[name, params, None if message.shared else claims] = (
-                message.key,
-                now + message.ttl_ms / 1000,
-            )
-            if len(self._verdicts) > MOST_VERDICTS:
-                del self._verdicts[next(iter(self._verdicts))]
-        return asked.waiting
+    def _ask_for_others(self, asked: _Asked, now: float) -> list[Open]:
+        # Each for itself, at once: waiting for one another again would answer a crowd one by one.
+        asked.forget_the_gone()
+        name, params = asked.message.name, asked.message.params
+        questions = (self._ask(name, params, subscription, now) for subscription in asked.others)
+        return [question for question in questions if question is not None]
 
-    def denied(self, message: Denied) -> list[Subscription]:
-        """Take a bad verdict; who waited for it. It is not kept: rights just given count at the next try."""
-        asked = self._asked.pop(message.request, None)
-        if asked is None:
-            return []
-        del self._numbers[asked.question]
-        return asked.waiting
-
-    def again(self, now: float, *, patience: float = PATIENCE) -> list[Open]:
-        """Questions asked ``patience`` seconds ago or longer that somebody still waits for, to be asked again."""
-        due: list[Open] = []
-        for number, asked in list(self._asked.items()):
-            if now - asked.asked_at < patience:
-                continue
-            asked.waiting = [s for s in asked.waiting if s.client.subscriptions.get(s.id) is s]
-            if asked.waiting:
-                asked.asked_at = now
-                due.append(asked.message)
-            else:
-                del self._asked[number], self._numbers[asked.question]
-        return due
+    def _forget(self, number: int) -> _Asked | None:
+        asked = self._asked.pop(number, None)
+        if asked is not None:
+            question = asked.message
+            for claims in question.claims, None:
+                if self._numbers.get((question.name, question.params, claims)) == number:
+                    del self._numbers[question.name, question.params, claims]
+        return asked

@@ -136,7 +136,7 @@ class Stores:
     def refuse(self, subscription: Subscription, error: Error) -> None:
         """Tell a client that it cannot have a store, unless it has let go of it already."""
         client = subscription.client
-        if client.subscriptions.get(subscription.id) is subscription:
+        if subscription.wanted:
             del client.subscriptions[subscription.id]
             self._outbox.send(client, build(unsubscribed(subscription.id, error)))
 

@@ -103,7 +103,9 @@ def test_a_hello_that_does_not_let_in(hello: Json, code: CloseCode) -> None:
     assert (client.code, client.events, client.frames, client.ended) == (code, [], [], True)
 
 
-@pytest.mark.parametrize("text", [b'{"type":"ping"}', b'{"type":"subscribe","stores":[]}', b'{"type":"unsubscribe","ids":[]}'])
+@pytest.mark.parametrize(
+    "text", [b'{"type":"ping"}', b'{"type":"subscribe","stores":[]}', b'{"type":"unsubscribe","ids":[]}']
+)
 def test_nothing_comes_before_hello(text: bytes) -> None:
     """§2: anything else before welcome closes with 4001."""
     client = Client()
@@ -187,7 +189,9 @@ def test_each_fault_has_its_code(data: bytes, code: int) -> None:
     assert (client.code, client.ended, client.connection.state) == (code, True, State.CLOSED)
 
 
-@pytest.mark.parametrize("case", [c for c in json.loads(GOLDEN.read_text(encoding="utf-8")) if not c["valid"]], ids=lambda c: str(c["name"]))
+@pytest.mark.parametrize(
+    "case", [c for c in json.loads(GOLDEN.read_text(encoding="utf-8")) if not c["valid"]], ids=lambda c: str(c["name"])
+)
 def test_golden_faults(case: Json) -> None:
     """Every golden fault closes with the code written down for it."""
     client = Client(open=True)

@@ -55,7 +55,13 @@ def normalised(frame: UpFrame) -> Json:
             return {"type": "unsubscribe", "ids": frame.ids}
         case Dispatch():
             params = json.loads(bytes(frame.params))
-            return {"type": "dispatch", "lane": frame.lane, "number": frame.number, "name": frame.name, "params": params}
+            return {
+                "type": "dispatch",
+                "lane": frame.lane,
+                "number": frame.number,
+                "name": frame.name,
+                "params": params,
+            }
         case Ping():
             return {"type": "ping"}
 
@@ -151,8 +157,12 @@ def test_any_bytes_are_a_frame_or_not(data: bytes) -> None:
 
 
 scalars = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=6)
-values = scalars | st.lists(scalars, max_size=3) | st.dictionaries(st.sampled_from(["id", "name", "params", "x"]), scalars)
-members = st.sampled_from(["type", "number", "name", "params", "lane", "stores", "ids", "protocols", "client", "token", "id"])
+values = (
+    scalars | st.lists(scalars, max_size=3) | st.dictionaries(st.sampled_from(["id", "name", "params", "x"]), scalars)
+)
+members = st.sampled_from(
+    ["type", "number", "name", "params", "lane", "stores", "ids", "protocols", "client", "token", "id"]
+)
 kinds = st.sampled_from(["hello", "subscribe", "unsubscribe", "dispatch", "ping", "welcome"])
 
 

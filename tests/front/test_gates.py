@@ -45,7 +45,9 @@ def test_claims_of_the_application_are_passed_on() -> None:
         pytest.param(token({"sub": "a", "aud": "fluxwire", "exp": 1}), id="expired"),
         pytest.param(token({"sub": "a", "aud": "fluxwire", "exp": float("inf")}), id="expires at infinity"),
         pytest.param(token({"sub": "a", "aud": "fluxwire", "nbf": 2**40}), id="not yet good"),
-        pytest.param(token({"sub": "ada", "aud": "fluxwire"}, key=b"x" * 64, algorithm="HS512"), id="another algorithm"),
+        pytest.param(
+            token({"sub": "ada", "aud": "fluxwire"}, key=b"x" * 64, algorithm="HS512"), id="another algorithm"
+        ),
         pytest.param(jwt.encode({"sub": "ada", "aud": "fluxwire"}, None, "none"), id="not signed"),  # type: ignore[arg-type]
         pytest.param(urlsafe_b64encode(b'{"a":' + b"[" * 30_000).decode() + ".e30.AA", id="nested header"),
         pytest.param("", id="empty"),

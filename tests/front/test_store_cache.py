@@ -39,7 +39,12 @@ def filled(*updates: Update, version: int = 0) -> StoreCache:
 def test_an_empty_cache_has_nothing() -> None:
     """Before the first snapshot nobody can be served."""
     cache = StoreCache()
-    assert (cache.position, cache.whole(), cache.since(Position("e", 0)), cache.awaits_snapshot) == (None, None, None, False)
+    assert (cache.position, cache.whole(), cache.since(Position("e", 0)), cache.awaits_snapshot) == (
+        None,
+        None,
+        None,
+        False,
+    )
 
 
 def test_the_chain_grows() -> None:

@@ -1,0 +1,300 @@
+"""A hub with simulated clients on one side and a simulated multiplexer, which is always right, on the other.
+
+The road between hub and multiplexer delays and loses as a bus may; the clients check every frame as a client must.
+"""
+
+import json
+from collections import deque
+from dataclasses import dataclass, field
+
+from broker.messages import (
+    Action,
+    Commit,
+    Error,
+    Fetch,
+    FrontMessage,
+    Gone,
+    Lead,
+    MultiplexerMessage,
+    Open,
+    Opened,
+    Outcome,
+    Renew,
+    Renewed,
+    Snapshot,
+    Update,
+)
+from front.clients import Client
+from front.frames import Dispatch, Subscribe, Unsubscribe, parse
+from front.gates import Identity
+from front.hub import Hub
+
+from .wire import Json, texts
+
+
+def snapshot_frame(key: str, epoch: str, version: int) -> bytes:
+    return json.dumps({"type": "snapshot", "store": key, "epoch": epoch, "version": version, "document": {}}).encode()
+
+
+def update_frame(key: str, epoch: str, start: int, end: int) -> bytes:
+    return json.dumps({"type": "update", "store": key, "epoch": epoch, "from": start, "to": end, "patch": []}).encode()
+
+
+@dataclass
+class Document:
+    """What a client holds of a store."""
+
+    epoch: str
+    version: int
+
+
+@dataclass
+class Simulated:
+    """A client that holds documents and checks the chain."""
+
+    client: Client
+    id: str
+    documents: dict[str, Document] = field(default_factory=dict)
+    keys: dict[int, str] = field(default_factory=dict)
+    """By live subscription id; empty until it is answered."""
+    sent: int = 0
+    outcomes: list[Json] = field(default_factory=list)
+    refused: list[Json] = field(default_factory=list)
+    together: list[list[str]] = field(default_factory=list)
+    """The keys of each announced commit."""
+    _announced: int = 0
+    _resumes: set[str] = field(default_factory=set)
+    """Keys whose snapshot is still to come."""
+    old: dict[str, Document] = field(default_factory=dict)
+    """What it held of stores it let go of; a resume begins there."""
+
+    def feed(self, data: bytes) -> None:
+        for frame in texts(data):
+            self._read(frame)
+
+    def _read(self, frame: Json) -> None:
+        kind = frame["type"]
+        if self._announced:
+            assert kind == "update", "§5: what was announced follows at once"
+        match kind:
+            case "subscribed":
+                self._subscribed(frame)
+            case "snapshot" | "update":
+                if frame["store"] in self.keys.values():
+                    self._apply(frame)
+                if self._announced and kind == "update":
+                    self._announced -= 1
+                    self.together[-1].append(frame["store"])
+            case "commit":
+                self._announced = frame["updates"]
+                assert self._announced > 1, "§5: one alone is not announced"
+                self.together.append([])
+            case "outcome":
+                self.outcomes.append(frame)
+            case "unsubscribed":
+                self.refused.append(frame)
+                self.drop(frame["id"])
+
+    def _subscribed(self, frame: Json) -> None:
+        key = frame["store"]
+        if frame["id"] not in self.keys:
+            return
+        held = key in self.keys.values()
+        self.keys[frame["id"]] = key
+        if held:
+            assert frame["resumed"], "§3: when the key was held nothing follows"
+        elif frame["resumed"]:
+            self.documents[key] = self.old.pop(key)
+        else:
+            self._resumes.add(key)
+
+    def _apply(self, frame: Json) -> None:
+        key = frame["store"]
+        document = self.documents.get(key)
+        if frame["type"] == "snapshot":
+            self._resumes.discard(key)
+            before = document or self.old.pop(key, None)
+            if before is not None and before.epoch == frame["epoch"]:
+                assert frame["version"] >= before.version, "documents do not go back"
+            self.documents[key] = Document(frame["epoch"], frame["version"])
+            return
+        assert document is not None, "an update comes after what it continues"
+        assert key not in self._resumes, "the snapshot comes first"
+        assert (document.epoch, document.version) == (frame["epoch"], frame["from"]), "no gap, and none twice"
+        document.version = frame["to"]
+
+    def drop(self, subscription: int) -> None:
+        key = self.keys.pop(subscription)
+        if key and key not in self.keys.values():
+            self._resumes.discard(key)
+            document = self.documents.pop(key, None)
+            if document is not None:
+                self.old[key] = document
+
+
+class World:
+    """The hub, its clients, and the truth."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.hub = Hub(front="f")
+        self.epoch = 1
+        self.versions: dict[str, int] = {}
+        self.clients: list[Simulated] = []
+        self.asked: list[FrontMessage] = []
+        """What the hub has said since the last look, in order."""
+        self.applied: dict[str, int] = {}
+        """Number of the last action applied, by client id."""
+        self.results: dict[tuple[str, int], dict[str, int]] = {}
+        self.own: deque[MultiplexerMessage] = deque()
+        self.shared: deque[MultiplexerMessage] = deque()
+        self.forbidden: set[str] = set()
+
+    # Clients.
+
+    def connect(self, actor: str = "ada") -> Simulated:
+        identity = Identity(actor, f'{{"sub":"{actor}"}}')
+        name = f"client {len(self.clients)}"
+        simulated = Simulated(self.hub.opened(identity, name), name)
+        self.clients.append(simulated)
+        return simulated
+
+    def subscribe(self, simulated: Simulated, name: str, *, resume: bool = False, id: int | None = None) -> int:
+        number = id if id is not None else next(n for n in range(1, 1000) if n not in simulated.keys)
+        request: Json = {"id": number, "name": name}
+        old = simulated.old.get(f"{name}{{}}")
+        if old is not None and resume:
+            request |= {"epoch": old.epoch, "version": old.version}
+        elif old is not None:
+            del simulated.old[f"{name}{{}}"]
+        frame = parse(json.dumps({"type": "subscribe", "stores": [request]}).encode())
+        assert isinstance(frame, Subscribe)
+        simulated.keys.setdefault(number, "")
+        self.hub.receive(simulated.client, frame, self.now)
+        self.flush()
+        return number
+
+    def unsubscribe(self, simulated: Simulated, number: int) -> None:
+        self.hub.receive(simulated.client, Unsubscribe(ids=[number]), self.now)
+        if number in simulated.keys:
+            simulated.drop(number)
+        self.flush()
+
+    def dispatch(self, simulated: Simulated, *names: str) -> None:
+        simulated.sent += 1
+        text = json.dumps({"type": "dispatch", "number": simulated.sent, "name": ",".join(names)})
+        frame = parse(text.encode())
+        assert isinstance(frame, Dispatch)
+        self.hub.receive(simulated.client, frame, self.now)
+        self.flush()
+
+    def close(self, simulated: Simulated) -> None:
+        self.clients.remove(simulated)
+        self.hub.closed(simulated.client, self.now)
+        self.flush()
+
+    def flush(self) -> None:
+        by_client = {simulated.client: simulated for simulated in self.clients}
+        for client, data in self.hub.writes():
+            if client in by_client:
+                by_client[client].feed(data)
+
+    # The multiplexer.
+
+    def commit(self, *names: str, step: int = 1) -> dict[str, int]:
+        """Change stores in one commit, and publish it."""
+        updates = []
+        for key in dict.fromkeys(f"{name}{{}}" for name in names):
+            before = self.versions.get(key, 0)
+            self.versions[key] = before + step
+            frame = update_frame(key, str(self.epoch), before, before + step)
+            updates.append(Update(key, str(self.epoch), before, before + step, frame))
+        if updates:
+            self.shared.append(Commit(updates))
+        return {update.key: update.to_version for update in updates}
+
+    def begin_epoch(self) -> None:
+        self.epoch += 1
+        self.versions.clear()
+
+    def snapshot(self, key: str) -> Snapshot:
+        version = self.versions.get(key, 0)
+        return Snapshot(key, str(self.epoch), version, snapshot_frame(key, str(self.epoch), version))
+
+    def carry(self) -> None:
+        """Take what the hub says to the multiplexer, which answers."""
+        while (parcel := self.hub.parcel()) is not None:
+            for message in parcel.messages:
+                self.asked.append(message)
+                self._answer(message)
+
+    def lose_parcels(self) -> None:
+        while self.hub.parcel() is not None:
+            pass
+
+    def _answer(self, message: FrontMessage) -> None:
+        match message:
+            case Open():
+                self.own.append(Opened(message.request, f"{message.name}{{}}", shared=True, ttl_ms=5000))
+            case Fetch():
+                if message.key in self.forbidden:
+                    self.own.append(Gone(message.key, Error("forbidden", "no")))
+                else:
+                    self.own.append(self.snapshot(message.key))
+            case Renew():
+                for held in message.held:
+                    if (held.epoch, held.version) != (str(self.epoch), self.versions.get(held.key, 0)):
+                        self.own.append(self.snapshot(held.key))
+                self.own.append(Renewed(1))
+            case Action():
+                self._apply(message)
+
+    def _apply(self, action: Action) -> None:
+        last = self.applied.get(action.client, 0)
+        result: dict[str, int] = {}
+        error = None
+        if action.number == last + 1:
+            result = self.commit(*(name for name in action.name.split(",") if name))
+            self.applied[action.client] = action.number
+            self.results[action.client, action.number] = result
+        elif action.number <= last:
+            result = self.results[action.client, action.number]
+        else:
+            error = Error("number_gap", f"Number {last + 1} was expected.")
+        status = "ok" if error is None else "invalid"
+        self.own.append(Outcome(action.connection, action.lane, action.number, status, None, error, result))
+
+    def hear(self, stream: deque[MultiplexerMessage], most: int = 10**6) -> None:
+        """Deliver what a stream has."""
+        for _ in range(min(most, len(stream))):
+            self.hub.take(stream.popleft(), self.now)
+        self.flush()
+
+    def lead(self) -> None:
+        self.shared.append(Lead(1))
+
+    # Time.
+
+    def pass_time(self, seconds: float) -> None:
+        self.now += seconds
+        self.hub.sweep(self.now)
+        self.flush()
+
+    def talk(self) -> None:
+        """Carry everything both ways until both are silent."""
+        self.carry()
+        while self.own or self.shared:
+            self.hear(self.own)
+            self.hear(self.shared)
+            self.carry()
+
+    def settle(self) -> None:
+        """Let the dust settle: nothing is lost any more, all sockets drain, time passes."""
+        self.hub.bus_returned(self.now)
+        for simulated in self.clients:
+            if simulated.client.blocked:
+                self.hub.drained(simulated.client, self.now)
+        for _ in range(5):
+            self.talk()
+            self.pass_time(3.0)
+        self.talk()
