@@ -76,6 +76,7 @@ begin
           null;
         when _result.sqlstate ~ '^(40|53|57P0)' or _result.sqlstate in ('55P03', '25006') then
           _result.status := 'retry';
+          _result.code := 'transient';
         when _result.sqlstate ~ '^23' then
           _result.code := 'constraint';
           _result.message := format('The constraint "%s" does not allow it.', _result.constraint_name);

@@ -1,0 +1,241 @@
+"""Numbers, outcomes and order: what ``flux.dispatch`` promises."""
+
+import asyncio
+import uuid
+
+import asyncpg
+import orjson
+import pytest
+
+from .database import Sent, Sql
+
+FOR_TESTS = """
+    create table public.seen (actor text, at timestamptz, id uuid, roll double precision, claims jsonb);
+    create function actions.see() returns timestamptz language plpgsql as $$
+    begin
+      insert into public.seen values (flux.actor(), flux.now(), flux.uuid(), flux.random(), flux.claims());
+      return flux.now();
+    end $$;
+    create function actions.deadlock() returns void language plpgsql as $$
+    begin raise exception using errcode = '40P01'; end $$;
+    create function actions.typed(
+      i integer default 7, n numeric default 1.50, d date default '2026-01-01', tags text[] default '{}'
+    )
+    returns jsonb language sql as $$ select jsonb_build_array(i, n, d, tags) $$;
+    create function actions.rows() returns table (a integer, b text) language sql as $$ values (1, 'x') $$;
+    create table public.pair (a integer primary key, b integer references public.pair deferrable initially deferred);
+    create function actions.pair(a integer, b integer) returns void language sql as
+      $$ insert into public.pair values (pair.a, pair.b) $$;
+    create function stores.number(n numeric default 1.50, i integer default 2) returns jsonb language sql stable as
+      $$ select jsonb_build_object('n', n) $$;
+    select flux.declare_store('number');
+"""
+
+
+@pytest.fixture(autouse=True)
+async def functions(sql: Sql) -> None:
+    await sql.connection.execute(FOR_TESTS)
+
+
+async def test_numbers(sql: Sql) -> None:
+    """A used number gives the stored outcome; another payload, a gap and an unknown client are told."""
+    room = '{"room": "den"}'
+    assert await sql.statuses(
+        Sent(1, "create_room", room),
+        Sent(1, "create_room", room),
+        Sent(1, "create_room", '{"room": "other"}'),
+        Sent(3, "join_room", room),
+        Sent(2, "nothing", room),
+        Sent(3, "join_room", room),
+        Sent(5, "join_room", room, client="new"),
+    ) == [
+        ("ok", None),
+        ("ok", None),
+        ("invalid", "number_reused"),
+        ("invalid", "number_gap"),
+        ("refused", "unknown_action"),
+        ("ok", None),
+        ("invalid", "client_expired"),
+    ]
+    assert await sql.statuses(
+        Sent(2, "nothing", room), Sent(1, "create_room", room), Sent(1, "join_room", room), Sent(4, "leave_room", room)
+    ) == [("refused", "unknown_action"), ("ok", None), ("invalid", "number_reused"), ("ok", None)]
+    assert await sql.connection.fetchval("select count(*) from flux.client") == 1
+    assert await sql.connection.fetchval("select array_agg(number order by seq) from flux.action") == [1, 2, 3, 4]
+
+
+async def test_outcome_sent_again_is_whole(sql: Sql) -> None:
+    """The stored outcome has the reply and the stores of the first time."""
+    sent = Sent(1, "create_room", '{"room": "den"}')
+    (first, twin) = await sql.dispatch(sent, sent)
+    (again,) = await sql.dispatch(sent)
+    assert tuple(first) == tuple(twin)
+    assert (first["reply"], orjson.loads(first["stores"])) == (again["reply"], orjson.loads(again["stores"]))
+    assert orjson.loads(again["stores"]) == {"rooms{}": 1, 'room{"room": "den"}': 1}
+
+
+async def test_a_client_id_belongs_to_its_actor(sql: Sql) -> None:
+    """Another actor with the same client id has numbers of his own and reads none of the first one's outcomes."""
+    sent = Sent(1, "create_room", '{"room": "den"}', client="same")
+    assert await sql.statuses(sent, sent._replace(actor="eve", name="see", params="{}")) == [("ok", None), ("ok", None)]
+
+
+async def test_expired_outcomes_are_told(sql: Sql) -> None:
+    """Past the log's keeping the answer is that it was applied, never a second run."""
+    await sql.statuses(Sent(1, "see", "{}"))
+    await sql.connection.execute("delete from flux.action")
+    assert await sql.statuses(Sent(1, "see", "{}")) == [("invalid", "outcome_expired")]
+    assert await sql.connection.fetchval("select count(*) from public.seen") == 1
+
+
+async def test_transient_faults_hold_their_client_back(sql: Sql) -> None:
+    """A deadlock uses no number, holds back the client's later actions, and nobody else's."""
+    assert await sql.statuses(Sent(1, "deadlock", "{}"), Sent(2, "see", "{}"), Sent(1, "see", "{}", actor="bob")) == [
+        ("retry", "transient"),
+        ("retry", "held"),
+        ("ok", None),
+    ]
+    await sql.connection.execute("create or replace function actions.deadlock() returns void language sql as ''")
+    assert await sql.statuses(Sent(1, "deadlock", "{}"), Sent(2, "see", "{}")) == [("ok", None), ("ok", None)]
+
+
+async def test_a_deposed_leader_commits_nothing(sql: Sql) -> None:
+    """With a term that has ended the batch is refused as a whole."""
+    with pytest.raises(asyncpg.PostgresError) as caught:
+        await sql.dispatch(Sent(1, "see", "{}"), term=sql.term - 1)
+    assert caught.value.sqlstate == "FX002"
+    assert await sql.connection.fetchval("select count(*) from public.seen") == 0
+
+
+async def test_time_uuids_and_chance(sql: Sql) -> None:
+    """Every action has a later time than the last; uuids are version 7 and all different; chance is in [0, 1)."""
+    for start in (1, 31):
+        await sql.dispatch(*(Sent(number, "see", "{}") for number in range(start, start + 30)))
+    rows = await sql.connection.fetch("select * from public.seen order by at")
+    times = [row["at"] for row in rows]
+    assert len(set(times)) == len(rows) == 60
+    assert times == [row["at"] for row in await sql.connection.fetch("select at from flux.action order by seq")]
+    made = [uuid.UUID(str(row["id"])) for row in rows]
+    assert {(one.version, one.variant) for one in made} == {(7, uuid.RFC_4122)}
+    assert len(set(made)) == 60
+    assert all(0 <= row["roll"] < 1 for row in rows)
+    assert len({row["roll"] for row in rows}) == 60
+
+
+async def test_arguments(sql: Sql) -> None:
+    """Payload keys are arguments: cast to their types, defaults for what is left out, any kind of result."""
+    results = await sql.dispatch(
+        Sent(1, "typed", "{}"),
+        Sent(2, "typed", '{"i": "12", "n": 2.50, "d": "2026-02-03", "tags": ["a", "b"]}'),
+        Sent(3, "typed", '{"i": null}'),
+        Sent(4, "rows", "{}"),
+        Sent(5, "typed", '{"i": "twelve"}'),
+        Sent(6, "typed", '{"d": "2026-02-30"}'),
+    )
+    assert [orjson.loads(row["reply"]) if row["reply"] else row["code"] for row in results] == [
+        [7, 1.5, "2026-01-01", []],
+        [12, 2.5, "2026-02-03", ["a", "b"]],
+        [None, 1.5, "2026-01-01", []],
+        {"a": 1, "b": "x"},
+        "invalid_argument",
+        "invalid_argument",
+    ]
+
+
+async def test_deferred_constraints_are_each_actions_own(sql: Sql) -> None:
+    """A deferred foreign key is checked at the end of the action that broke it, and stays deferred for the next."""
+    assert await sql.statuses(
+        Sent(1, "pair", '{"a": 1, "b": 99}'), Sent(2, "pair", '{"a": 2, "b": 2}'), Sent(3, "see", "{}")
+    ) == [("refused", "constraint"), ("ok", None), ("ok", None)]
+    (row,) = await sql.dispatch(Sent(4, "pair", '{"a": 3, "b": 98}'))
+    assert row["constraint_name"] == "pair_b_fkey"
+    assert "98" not in row["message"]
+
+
+async def test_refusals_from_outside(sql: Sql) -> None:
+    """An action that is not to run is refused with the code given, logged, and its number is used."""
+    assert await sql.statuses(Sent(1, "see", "{}", refusal="poison"), Sent(2, "see", "{}")) == [
+        ("refused", "poison"),
+        ("ok", None),
+    ]
+    assert await sql.connection.fetchval("select array_agg(coalesce(code, status) order by seq) from flux.action") == [
+        "poison",
+        "ok",
+    ]
+
+
+async def test_equal_parameters_are_one_key(sql: Sql) -> None:
+    """1, "1", 1.0 and an omitted default are one store."""
+    keys = {
+        await sql.connection.fetchval("select key from flux.open('number', $1, 'ada', '{}')", params)
+        for params in ("{}", '{"n": 1.5}', '{"n": "1.500"}', '{"n": 15e-1, "i": 2.0}', '{"i": "2"}')
+    }
+    assert keys == {'number{"i": 2, "n": 1.5}'}
+
+
+async def test_undeclared_stores_are_forbidden(sql: Sql) -> None:
+    """Without a declaration nobody reads; a permission function that breaks says no."""
+    await sql.connection.execute(
+        """
+        create function stores.secret() returns jsonb language sql stable as $$ select '{}'::jsonb $$;
+        create function public.may(actor text, params jsonb) returns boolean language plpgsql as
+          $$ begin if actor = 'break' then raise 'no'; end if; return actor = 'ada'; end $$;
+        """
+    )
+
+    async def verdicts() -> list[str | None]:
+        return [
+            await sql.connection.fetchval("select coalesce(code, key) from flux.open('secret', '{}', $1, '{}')", actor)
+            for actor in ("ada", "bob", "break")
+        ]
+
+    assert await verdicts() == ["forbidden"] * 3
+    await sql.connection.execute("select flux.declare_store('secret', permit => 'public.may')")
+    assert await verdicts() == ["secret{}", "forbidden", "forbidden"]
+
+
+async def test_private_stores_are_the_actors_own(sql: Sql) -> None:
+    """A private store renders for its actor, who is in the key; a shared one has no actor."""
+    await sql.connection.execute(
+        """
+        create function stores.me() returns jsonb language sql stable as
+          $$ select jsonb_build_object('me', flux.actor()) $$;
+        create function stores.nobody() returns jsonb language sql stable as
+          $$ select jsonb_build_object('me', flux.actor()) $$;
+        select flux.declare_store('me', private => true), flux.declare_store('nobody');
+        """
+    )
+    key = await sql.connection.fetchval("select key from flux.open('me', '{}', 'ada', '{}')")
+    assert (await sql.render(key))[1] == {"me": "ada"}
+    assert await sql.connection.fetchval("select code from flux.open('me', '{\"@actor\": \"bob\"}', 'ada', '{}')") == (
+        "unknown_argument"
+    )
+    with pytest.raises(asyncpg.PostgresError) as caught:
+        await sql.render("nobody{}")
+    assert caught.value.sqlstate == "FX003"
+
+
+async def test_lead_is_taken_once(sql: Sql) -> None:
+    """Of two who saw the same term one leads; the other's signs of life are refused."""
+    other = await asyncpg.connect(sql.url)
+    taken = await asyncio.gather(
+        sql.connection.fetchval("select flux.take_lead($1, 'a')", sql.term),
+        other.fetchval("select flux.take_lead($1, 'b')", sql.term),
+    )
+    assert sorted(taken, key=lambda term: term or 0) == [None, sql.term + 1]
+    assert await other.fetchval("select flux.beat($1)", sql.term + 1) is True
+    assert await other.fetchval("select flux.beat($1)", sql.term) is False
+    other.terminate()
+
+
+async def test_every_function_says_what_it_does(sql: Sql) -> None:
+    """Each function of the engine and of the example has a comment."""
+    silent = await sql.connection.fetch(
+        """
+        select p.oid::regprocedure::text as name from pg_proc p
+        where p.pronamespace in ('flux'::regnamespace, 'actions'::regnamespace, 'stores'::regnamespace)
+          and p.proname !~ '^watch_\\d+_' and obj_description(p.oid, 'pg_proc') is null
+          and p.proname not in ('see', 'deadlock', 'typed', 'rows', 'pair', 'number')
+        """
+    )
+    assert [row["name"] for row in silent] == []

@@ -1,0 +1,231 @@
+"""Rows that feed stores: whatever is written, by whomever, patches and render agree."""
+
+import asyncio
+
+import asyncpg
+import orjson
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.services import Cluster
+
+from .database import Sent, Sql
+
+WINDOW = """
+    create table public.item (
+      id integer primary key, shelf text, rank double precision, body text
+    );
+    create function stores.shelf(shelf text) returns jsonb language sql stable as $$ select '{}'::jsonb $$;
+    select flux.watch(
+      store => 'shelf', path => '{top}', source => 'public.item', match => '{"shelf": "shelf"}', key => 'id',
+      columns => '{id, body}', newest => 'rank', keep => 3
+    );
+    select flux.watch(
+      store => 'shelf', path => '{all}', source => 'public.item', match => '{"shelf": "shelf"}', key => 'id',
+      columns => '{id, rank}'
+    );
+"""
+SHELVES = ['shelf{"shelf": "a"}', 'shelf{"shelf": "b"}']
+
+ids = st.integers(0, 7)
+shelves = st.sampled_from(["a", "b", None])
+ranks = st.floats(-3, 3).map(lambda rank: round(rank, 1))
+INSERT = "insert into public.item values ($1, $2, $3, 'new') on conflict do nothing"
+UPSERT = """
+    insert into public.item values ($1, $2, $3, 'up')
+    on conflict (id) do update set shelf = excluded.shelf, rank = excluded.rank
+"""
+RENUMBER = "update public.item set id = $2 where id = $1 and not exists (select from public.item where id = $2)"
+BULK = "insert into public.item select i, 'a', $1 + i, 'bulk' from generate_series(0, 7) i on conflict do nothing"
+statements = st.one_of(
+    st.tuples(st.just(INSERT), ids, shelves, ranks),
+    st.tuples(st.just(UPSERT), ids, shelves, ranks),
+    st.tuples(st.just(RENUMBER), ids, ids),
+    st.tuples(st.just(BULK), ranks),
+    st.tuples(st.just("update public.item set rank = $2 where id = $1"), ids, ranks),
+    st.tuples(st.just("update public.item set shelf = $2 where id = $1"), ids, shelves),
+    st.tuples(st.just("update public.item set body = $1"), st.text("xyz", max_size=2)),
+    st.tuples(st.just("delete from public.item where id >= $1"), ids),
+)
+steps = st.one_of(statements, st.sampled_from([("savepoint s",), ("rollback to s",)]))
+
+
+async def play(url: str, transactions: list[tuple[list[tuple[object, ...]], bool]]) -> None:
+    async with Sql.connect(url) as sql:
+        await sql.connection.execute("truncate public.item")
+        await sql.catch_up()
+        await sql.follow(*SHELVES)
+        for work, commits in transactions:
+            await sql.connection.execute("begin; savepoint s")
+            for statement, *arguments in work:
+                await sql.connection.execute(str(statement), *arguments)
+            await sql.connection.execute("commit" if commits else "rollback")
+            await sql.assert_followed()
+        assert await sql.connection.fetchval("select count(*) from flux.change") == 0
+
+
+@pytest.fixture(scope="module")
+def shelf_database(request: pytest.FixtureRequest, postgres: Cluster) -> object:
+    """A database with the shelves; one for all examples, each of which begins with an empty table."""
+    with postgres.database(deployed=True) as url:
+
+        async def declare() -> None:
+            connection = await asyncpg.connect(url)
+            await connection.execute(WINDOW)
+            await connection.close()
+
+        asyncio.run(declare())
+        yield url
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(transactions=st.lists(st.tuples(st.lists(steps, max_size=6), st.booleans()), max_size=5))
+def test_patches_lead_to_what_is_rendered(
+    shelf_database: str, transactions: list[tuple[list[tuple[object, ...]], bool]]
+) -> None:
+    """Upserts, moves between stores and windows, key changes, bulk, savepoints, rollbacks: no difference."""
+    asyncio.run(play(shelf_database, transactions))
+
+
+async def test_two_writers_of_one_window(shelf_database: str) -> None:
+    """Transactions that overlap on one window wait for one another at commit, not before, and lose nothing."""
+    async with Sql.connect(shelf_database) as sql, Sql.connect(shelf_database) as other:
+        await sql.connection.execute("truncate public.item")
+        await sql.catch_up()
+        await sql.follow(*SHELVES)
+        await sql.connection.execute("begin; insert into public.item values (1, 'a', 1, ''), (2, 'b', 1, '')")
+        await other.connection.execute("begin; insert into public.item values (3, 'b', 2, ''), (4, 'a', 2, '')")
+        await sql.connection.execute("insert into public.item values (5, 'a', 3, '')")
+        await other.connection.execute("commit")
+        await sql.connection.execute("insert into public.item values (6, 'a', 4, '')")
+        await sql.connection.execute("commit")
+        await sql.assert_followed()
+        assert list(sql.documents[SHELVES[0]][1]["top"]) == ["4", "5", "6"]
+
+
+async def test_writers_in_opposite_order_do_not_deadlock(shelf_database: str) -> None:
+    """Two transactions that change the same stores in opposite order both commit, many times over."""
+    async with Sql.connect(shelf_database) as sql, Sql.connect(shelf_database) as other:
+        await sql.connection.execute("truncate public.item")
+        await sql.catch_up()
+        await sql.follow(*SHELVES)
+
+        async def write(writer: Sql, first: str, second: str, start: int) -> None:
+            for step in range(40):
+                async with writer.connection.transaction():
+                    for offset, shelf in enumerate((first, second)):
+                        await writer.connection.execute(
+                            "insert into public.item values ($1, $2, 0, '')", start + 2 * step + offset, shelf
+                        )
+
+        await asyncio.gather(write(sql, "a", "b", 1000), write(other, "b", "a", 2000))
+        await sql.assert_followed()
+
+
+async def test_foreign_session_settings_change_nothing(shelf_database: str) -> None:
+    """A writer with another time zone, date style and precision makes the same documents."""
+    async with Sql.connect(shelf_database) as sql:
+        await sql.connection.execute("truncate public.item")
+        await sql.catch_up()
+        await sql.follow(*SHELVES)
+        await sql.connection.execute(
+            "set timezone to 'Asia/Kathmandu'; set datestyle to 'German'; set extra_float_digits to -15;"
+            "insert into public.item select i, 'a', i + 0.1234567890123456, '' from generate_series(1, 5) i;"
+            "update public.item set rank = rank * 1.0000000001"
+        )
+        await sql.assert_followed()
+
+
+async def test_copy_merge_and_truncate(shelf_database: str) -> None:
+    """COPY and MERGE are rows like others; after TRUNCATE every store of the name is rendered."""
+    async with Sql.connect(shelf_database) as sql:
+        await sql.connection.execute("truncate public.item")
+        await sql.catch_up()
+        await sql.follow(*SHELVES)
+        await sql.connection.copy_records_to_table(
+            "item", schema_name="public", records=[(i, "ab"[i % 2], float(i), "copied") for i in range(8)]
+        )
+        await sql.assert_followed()
+        await sql.connection.execute(
+            """
+            merge into public.item as i using (values (1, 'merged'), (99, 'fresh')) as v (id, body) on i.id = v.id
+            when matched then update set body = v.body
+            when not matched then insert values (v.id, 'a', 9, v.body)
+            """
+        )
+        await sql.assert_followed()
+        assert sql.documents[SHELVES[0]][1]["top"]["99"]["body"] == "fresh"
+        await sql.connection.execute("truncate public.item")
+        await sql.assert_followed()
+        assert sql.documents[SHELVES[0]][1] == {"top": {}, "all": {}}
+
+
+async def test_cascades(sql: Sql) -> None:
+    """Rows that go by a foreign key's cascade leave their stores as well."""
+    await sql.statuses(
+        Sent(1, "create_room", '{"room": "den"}'),
+        Sent(2, "join_room", '{"room": "den"}'),
+        Sent(3, "post_message", '{"room": "den", "body": "~/ \u00e9 \U0001f600"}'),
+    )
+    await sql.catch_up()
+    await sql.follow('room{"room": "den"}', "rooms{}")
+    await sql.connection.execute("delete from chat.room")
+    await sql.assert_followed()
+    assert sql.documents['room{"room": "den"}'][1] == {"members": {}, "messages": {}}
+
+
+async def test_item_keys_are_escaped(sql: Sql) -> None:
+    """A key with a slash or a tilde is one step of the path."""
+    await sql.follow('room{"room": "~/"}', "rooms{}")
+    await sql.statuses(Sent(1, "create_room", '{"room": "~/"}'), Sent(2, "create_room", '{"room": "a~1b/"}'))
+    await sql.assert_followed()
+    assert set(sql.documents["rooms{}"][1]["rooms"]) == {"~/", "a~1b/"}
+
+
+async def test_one_commit_one_doorbell(sql: Sql) -> None:
+    """However many stores a commit changes, one notification names its transaction and nothing else."""
+    heard: asyncio.Queue[str] = asyncio.Queue()
+    listener = await asyncpg.connect(sql.url)
+    await listener.add_listener("flux", lambda *args: heard.put_nowait(str(args[3])))
+    transaction = await sql.connection.fetchval(
+        "with made as (insert into chat.room select 'r' || i, 'x', 'x', now() from generate_series(1, 9) i)"
+        " select pg_current_xact_id()::text"
+    )
+    await sql.connection.execute("notify flux, 'end'")
+    async with asyncio.timeout(10):
+        assert [await heard.get(), await heard.get()] == [transaction, "end"]
+    assert await sql.connection.fetchval("select count(*) from flux.patch where tx = $1::text::xid8", transaction) == 10
+    listener.terminate()
+
+
+@pytest.mark.parametrize(
+    "declaration",
+    [
+        "store => 'nowhere', path => '{x}', source => 'chat.room', match => '{}'",
+        "store => 'room', path => '{x}', source => 'chat.room', match => '{}'",
+        "store => 'room', path => '{x}', source => 'chat.room', match => '{\"room\": \"rom\"}'",
+        "store => 'room', path => '{x}', source => 'chat.room', match => '{\"room\": \"room\"}', keep => 3",
+    ],
+)
+async def test_bad_declarations_are_refused(sql: Sql, declaration: str) -> None:
+    """A watch that does not fit its store or table is refused when it is declared."""
+    with pytest.raises(asyncpg.PostgresError) as caught:
+        await sql.connection.execute(f"select flux.watch({declaration})")
+    assert caught.value.sqlstate in {"FX010", "FX014"}
+
+
+async def test_touch_and_patch(sql: Sql) -> None:
+    """A touched store moves without saying how; an explicit patch is told as it was given, in order."""
+    await sql.connection.execute(
+        'begin; select flux.patch(\'rooms\', \'{}\', \'[{"op": "test", "path": "", "value": 1}]\');'
+        'select flux.patch(\'rooms\', \'{}\', \'[{"op": "remove", "path": "/x"}]\'); commit;'
+        "select flux.touch('room', '{\"room\": \"x\"}')"
+    )
+    rows = await sql.connection.fetch("select key, from_version, to_version, ops::text from flux.patch order by key")
+    assert [(row["key"], row["from_version"], row["to_version"]) for row in rows] == [
+        ('room{"room": "x"}', 0, 1),
+        ("rooms{}", 0, 1),
+    ]
+    assert [op["op"] for op in orjson.loads(rows[1]["ops"])] == ["test", "remove"]
+    assert rows[0]["ops"] is None
