@@ -159,7 +159,11 @@ export class Subscriptions {
 
   #subscribed(frame: Subscribed): void {
     const subscription = this.#byId.get(frame.id);
-    if (subscription === undefined) return;
+    if (subscription === undefined) {
+      // Given up meanwhile. What follows may be all that another wish with the same key gets.
+      this.#stores.get(frame.store)?.store.begin(frame);
+      return;
+    }
     subscription.error = undefined;
     const shared = this.#attach(subscription, frame.store);
     if (!shared.store.begin(frame)) this.#anew(shared);

@@ -135,6 +135,6 @@ test('whatever is cut, delayed or committed in between: one chain, one socket, e
       }
       await world.end();
     }),
-    { numRuns: 400 },
+    { numRuns: 300 },
   );
 });

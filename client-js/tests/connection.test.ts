@@ -1,0 +1,270 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { BACKOFF_CAP_MS, BACKOFF_MS, Connection, HANDSHAKE_MS, STABLE_MS } from '../src/connection.ts';
+import type { Effect, Event, State } from '../src/connection.ts';
+
+const WELCOME = '{"type":"welcome","protocol":1,"actor":"ada","max_frame":65536,"heartbeat_ms":25000}';
+const HEARTBEAT_MS = 25_000;
+
+function connection(options: { renewable?: boolean; random?: () => number } = {}): Connection {
+  return new Connection({ client: () => '0b5e', renewable: false, random: () => 1, ...options });
+}
+
+/** Feeds events of the newest attempt, and keeps the time. */
+class Driver {
+  readonly at: Connection;
+  now = 0;
+  attempt = 0;
+  effects: Effect[] = [];
+
+  constructor(at: Connection = connection()) {
+    this.at = at;
+  }
+
+  take(event: Event): string[] {
+    this.effects = this.at.take(event, this.now);
+    for (const effect of this.effects) if (effect.type === 'authorise') this.attempt = effect.attempt;
+    return this.effects.map(({ type }) => type);
+  }
+
+  connect = (): string[] => this.take({ type: 'connect' });
+  token = (): string[] => this.take({ type: 'token', attempt: this.attempt, token: 'a.b.c' });
+  opened = (): string[] => this.take({ type: 'opened', attempt: this.attempt });
+  message = (text: string): string[] => this.take({ type: 'message', attempt: this.attempt, text });
+  closed = (code: number): string[] => this.take({ type: 'closed', attempt: this.attempt, code, reason: 'why' });
+
+  /** Waits for the deadline, and gives the timer's event. */
+  timer = (): string[] => {
+    this.now = this.at.deadline ?? NaN;
+    return this.take({ type: 'timer' });
+  };
+
+  /** Goes on until the connection is in a state. */
+  reach(state: State): this {
+    const steps = [this.connect, this.token, this.opened, () => this.message(WELCOME)];
+    while (this.at.state !== state) steps.shift()?.();
+    return this;
+  }
+}
+
+describe('opening (§2)', () => {
+  test('asks for a token, opens a socket, says hello, and is open after welcome', () => {
+    const driver = new Driver();
+    expect(driver.connect()).toEqual(['authorise']);
+    expect(driver.token()).toEqual(['open']);
+    expect(driver.opened()).toEqual(['send']);
+    const hello = { type: 'hello', protocols: [1], token: 'a.b.c', client: '0b5e' };
+    expect(driver.effects).toEqual([{ type: 'send', text: JSON.stringify(hello) }]);
+    expect(driver.message(WELCOME)).toEqual(['welcome']);
+    expect(driver.at.state).toBe('open');
+    expect(driver.at.ending).toBeUndefined();
+  });
+
+  test.each<State>(['connecting', 'greeting'])('a handshake that takes too long in "%s" is given up', (state) => {
+    const driver = new Driver().reach(state);
+    expect(driver.at.deadline).toBe(HANDSHAKE_MS);
+    expect(driver.timer()).toEqual(['close']);
+    expect(driver.at.state).toBe('waiting');
+  });
+
+  test('any other frame before welcome is a fault of the front', () => {
+    const driver = new Driver().reach('greeting');
+    expect(driver.message('{"type":"pong"}')).toEqual(['close']);
+    expect(driver.at.state).toBe('waiting');
+  });
+
+  test('§1: an unknown frame is ignored at any time', () => {
+    const driver = new Driver().reach('greeting');
+    expect(driver.message('{"type":"weather"}')).toEqual([]);
+    driver.reach('open');
+    expect(driver.message('{"type":"weather"}')).toEqual([]);
+    expect(driver.at.state).toBe('open');
+  });
+});
+
+describe('open', () => {
+  test('frames are passed on; pong and a second welcome are not', () => {
+    const driver = new Driver().reach('open');
+    expect(driver.message('{"type":"commit","updates":2}')).toEqual(['frame']);
+    expect(driver.message('{"type":"pong"}')).toEqual([]);
+    expect(driver.message(WELCOME)).toEqual([]);
+  });
+
+  test('a message that is no frame ends the connection, and it comes back', () => {
+    const driver = new Driver().reach('open');
+    expect(driver.message('{"type":"commit"}')).toEqual(['lost', 'close']);
+    expect(driver.at.state).toBe('waiting');
+    expect(driver.at.ending).toEqual({ code: 1006, reason: 'not a frame: commit.updates' });
+  });
+
+  test('§2: silence for a heartbeat is asked about, and for as long again ends the connection', () => {
+    const driver = new Driver().reach('open');
+    expect(driver.at.deadline).toBe(HEARTBEAT_MS);
+    expect(driver.timer()).toEqual(['send']);
+    expect(driver.effects).toEqual([{ type: 'send', text: '{"type":"ping"}' }]);
+    expect(driver.at.deadline).toBe(2 * HEARTBEAT_MS);
+    expect(driver.timer()).toEqual(['lost', 'close']);
+    expect(driver.at.state).toBe('waiting');
+  });
+
+  test('any message counts as a sign of life', () => {
+    const driver = new Driver().reach('open');
+    driver.timer();
+    driver.now += 10;
+    driver.message('{"type":"weather"}');
+    expect(driver.at.deadline).toBe(HEARTBEAT_MS + 10 + HEARTBEAT_MS);
+    expect(driver.timer()).toEqual(['send']);
+  });
+
+  test('a timer that comes late, as after a sleep, asks before it judges', () => {
+    const driver = new Driver().reach('open');
+    driver.now = 100 * HEARTBEAT_MS;
+    expect(driver.take({ type: 'timer' })).toEqual(['send']);
+    expect(driver.message('{"type":"pong"}')).toEqual([]);
+    expect(driver.at.state).toBe('open');
+  });
+
+  test('a timer that comes early does nothing', () => {
+    const driver = new Driver().reach('open');
+    driver.now = HEARTBEAT_MS - 1;
+    expect(driver.take({ type: 'timer' })).toEqual([]);
+  });
+});
+
+describe('closing (§6)', () => {
+  test.each<[number, State]>([
+    [1000, 'waiting'],
+    [1006, 'waiting'],
+    [4200, 'waiting'],
+    [4102, 'waiting'],
+    [4001, 'stopped'],
+    [4003, 'stopped'],
+    [4100, 'signed out'],
+    [4101, 'signed out'],
+  ])('%i leads to "%s"', (code, state) => {
+    const driver = new Driver().reach('open');
+    expect(driver.closed(code)).toEqual(['lost']);
+    expect(driver.at.state).toBe(state);
+    expect(driver.at.ending).toEqual({ code, reason: 'why' });
+  });
+
+  test('a refused token is renewed once, if it can be, and once more after each welcome', () => {
+    const driver = new Driver(connection({ renewable: true })).reach('greeting');
+    driver.closed(4101);
+    expect(driver.at.state).toBe('waiting');
+    expect(driver.timer()).toEqual(['authorise']);
+    driver.token();
+    driver.opened();
+    driver.closed(4101);
+    expect(driver.at.state).toBe('signed out');
+    driver.reach('open').closed(4101);
+    expect(driver.at.state).toBe('waiting');
+  });
+
+  test.each<State>(['signed out', 'stopped', 'waiting', 'idle'])('"%s" can be left by connecting', (state) => {
+    const driver = new Driver();
+    if (state !== 'idle') driver.reach('greeting').closed(state === 'waiting' ? 1006 : state === 'stopped' ? 4003 : 4101);
+    expect(driver.at.state).toBe(state);
+    expect(driver.connect()).toEqual(['authorise']);
+  });
+
+  test.each<State>(['connecting', 'greeting', 'open'])('disconnecting in "%s" closes the socket', (state) => {
+    const driver = new Driver().reach(state);
+    expect(driver.take({ type: 'disconnect' })).toContain('close');
+    expect(driver.at.state).toBe('idle');
+    expect(driver.at.deadline).toBeUndefined();
+  });
+});
+
+describe('back-off', () => {
+  /** Fails again and again; the waits. */
+  function waits(driver: Driver, times: number): number[] {
+    return Array.from({ length: times }, () => {
+      driver.reach('connecting').closed(1006);
+      const wait = (driver.at.deadline ?? NaN) - driver.now;
+      driver.timer();
+      return wait;
+    });
+  }
+
+  test('doubles up to the cap, and is spread over all of it', () => {
+    const doubling = [1, 2, 4, 8, 16, 32].map((factor) => factor * BACKOFF_MS);
+    expect(waits(new Driver(), 8)).toEqual([...doubling, BACKOFF_CAP_MS, BACKOFF_CAP_MS]);
+    expect(waits(new Driver(connection({ random: () => 0 })), 3)).toEqual([0, 0, 0]);
+  });
+
+  test('begins anew after a connection that lasted, and not after one that did not', () => {
+    const driver = new Driver();
+    waits(driver, 3);
+    driver.reach('open').closed(1006);
+    expect((driver.at.deadline ?? NaN) - driver.now).toBe(8 * BACKOFF_MS);
+    driver.timer();
+    driver.reach('open');
+    driver.now += STABLE_MS;
+    driver.closed(1006);
+    expect((driver.at.deadline ?? NaN) - driver.now).toBe(BACKOFF_MS);
+  });
+
+  test('a token that cannot be had is asked for again', () => {
+    const driver = new Driver();
+    driver.connect();
+    expect(driver.take({ type: 'no token', attempt: driver.attempt })).toEqual([]);
+    expect(driver.at.state).toBe('waiting');
+    expect(driver.timer()).toEqual(['authorise']);
+  });
+});
+
+test('events of an earlier attempt change nothing', () => {
+  const driver = new Driver().reach('open');
+  const late = driver.attempt;
+  driver.closed(1006);
+  driver.timer();
+  const before = driver.at.state;
+  for (const event of [
+    { type: 'token', attempt: late, token: 'late' },
+    { type: 'no token', attempt: late },
+    { type: 'opened', attempt: late },
+    { type: 'message', attempt: late, text: WELCOME },
+    { type: 'closed', attempt: late, code: 4001, reason: '' },
+  ] as Event[]) {
+    expect(driver.take(event)).toEqual([]);
+    expect(driver.at.state).toBe(before);
+  }
+});
+
+test('whatever happens: nothing is thrown, one socket at most, sent on only when it is open, never stuck', () => {
+  const kind = fc.constantFrom<Event['type']>(
+    ...(['connect', 'disconnect', 'token', 'no token', 'opened', 'message', 'closed', 'timer'] as const),
+  );
+  const text = fc.constantFrom(WELCOME, '{"type":"pong"}', '{"type":"commit","updates":1}', '{', '{"type":"weather"}');
+  const code = fc.constantFrom(1006, 4001, 4101, 4200);
+  const step = fc.record({ kind, late: fc.nat(2), text, code, pause: fc.constantFrom(0, 100, 30_000) });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 80, size: 'max' }), fc.boolean(), (steps, renewable) => {
+      const driver = new Driver(connection({ renewable }));
+      let socket: 'none' | 'opening' | 'open' = 'none';
+      for (const taken of steps) {
+        driver.now += taken.pause;
+        // Mostly of the newest attempt, which alone has a socket that can report anything.
+        const attempt = taken.late === 2 ? driver.attempt - 1 : driver.attempt;
+        const current = attempt === driver.attempt;
+        if (current && taken.kind === 'opened' && socket !== 'opening') continue;
+        if (current && taken.kind === 'message' && socket !== 'open') continue;
+        if (current && taken.kind === 'closed' && socket === 'none') continue;
+        if (current && taken.kind === 'opened') socket = 'open';
+        if (current && taken.kind === 'closed') socket = 'none';
+        driver.take({ ...taken, type: taken.kind, attempt, token: 't', reason: '' } as Event);
+        for (const { type } of driver.effects) {
+          if (type === 'open') expect(socket).toBe('none');
+          if (type === 'send') expect(socket).toBe('open');
+          if (type === 'open') socket = 'opening';
+          if (type === 'close') socket = 'none';
+        }
+        const { state, deadline } = driver.at;
+        expect(socket !== 'none').toBe(['connecting', 'greeting', 'open'].includes(state));
+        expect(deadline !== undefined).toBe(['connecting', 'greeting', 'open', 'waiting'].includes(state));
+      }
+    }),
+    { numRuns: 500 },
+  );
+});

@@ -1,0 +1,198 @@
+import fc from 'fast-check';
+import { describe, expect, test, vi } from 'vitest';
+import type { FluxError } from '../src/errors.ts';
+import type { Dispatch, Outcome } from '../src/frames.ts';
+import type { Json } from '../src/json.ts';
+import { Outbox, WINDOW } from '../src/outbox.ts';
+import { goldenFrame } from './golden.ts';
+
+const MAX = 65_536;
+
+interface Answers {
+  replies: Json[];
+  errors: string[];
+}
+
+function outbox(): { box: Outbox; add: (...names: string[]) => void; answers: Answers } {
+  let ids = 0;
+  const box = new Outbox(() => `client-${(ids += 1)}`);
+  const answers: Answers = { replies: [], errors: [] };
+  const add = (...names: string[]): void => {
+    for (const name of names) {
+      const resolve = (reply: Json): unknown => answers.replies.push(reply);
+      const reject = ({ code }: FluxError): unknown => answers.errors.push(`${name}: ${code}`);
+      box.add(name, {}, resolve, reject);
+    }
+  };
+  return { box, add, answers };
+}
+
+const ok = (number: number, reply: Json = number): Outcome => ({
+  ...{ type: 'outcome', lane: 0, number, status: 'ok', reply, stores: {} },
+});
+const bad = (number: number, status: 'refused' | 'invalid', code: string): Outcome => ({
+  ...{ type: 'outcome', lane: 0, number, status, error: { code, message: '' }, stores: {} },
+});
+const sent = (frames: Dispatch[]): string => frames.map(({ number, name }) => `${number}${name}`).join(' ');
+
+test('the frame of an action is the golden one', () => {
+  const { box, add } = outbox();
+  add('1', '2', '3', '4', '5', '6');
+  box.add('post_message', { room: 'lobby', body: 'hello' }, vi.fn(), vi.fn());
+  expect(box.send(MAX).at(-1)).toEqual(goldenFrame('dispatch'));
+});
+
+describe('§4', () => {
+  test('numbers begin at 1 and have no gaps, and nothing is sent twice on one connection', () => {
+    const { box, add } = outbox();
+    add('a', 'b');
+    expect(sent(box.send(MAX))).toBe('1a 2b');
+    add('c');
+    expect(sent(box.send(MAX))).toBe('3c');
+  });
+
+  test('what has no outcome is sent again on the next connection, in order', () => {
+    const { box, add, answers } = outbox();
+    add('a', 'b', 'c');
+    box.send(MAX);
+    box.settle(ok(1));
+    box.lost();
+    add('d');
+    expect(sent(box.send(MAX))).toBe('2b 3c 4d');
+    for (const number of [2, 3, 4]) box.settle(ok(number));
+    expect(answers).toEqual({ replies: [1, 2, 3, 4], errors: [] });
+  });
+
+  test('a second outcome of one action, and one of an action that is not under way, are ignored', () => {
+    const { box, add, answers } = outbox();
+    add('a');
+    box.send(MAX);
+    box.settle(ok(1));
+    box.settle(ok(1, 'again'));
+    box.settle(ok(7));
+    expect(answers).toEqual({ replies: [1], errors: [] });
+    expect(box.size).toBe(0);
+  });
+
+  test.each([
+    ['refused', 'too_long'],
+    ['invalid', 'number_reused'],
+    ['invalid', 'outcome_expired'],
+  ] as const)('an action that was %s as %s is over, and the next one goes on', (status, code) => {
+    const { box, add, answers } = outbox();
+    add('a', 'b');
+    box.send(MAX);
+    box.settle(bad(1, status, code));
+    box.settle(ok(2));
+    expect(answers).toEqual({ replies: [2], errors: [`a: ${code}`] });
+  });
+
+  test('after a gap everything from the first one on is sent again, once the front has answered all', () => {
+    const { box, add, answers } = outbox();
+    add('a', 'b', 'c');
+    box.send(MAX);
+    box.settle(bad(2, 'invalid', 'number_gap'));
+    add('d');
+    expect(sent(box.send(MAX))).toBe('');
+    box.settle(bad(3, 'invalid', 'number_gap'));
+    expect(sent(box.send(MAX))).toBe('1a 2b 3c 4d');
+    expect(answers).toEqual({ replies: [], errors: [] });
+  });
+
+  test('busy: it is sent again after outcomes have come', () => {
+    const { box, add } = outbox();
+    add('a', 'b');
+    box.send(MAX);
+    box.settle(bad(2, 'invalid', 'busy'));
+    expect(sent(box.send(MAX))).toBe('');
+    box.settle(ok(1));
+    expect(sent(box.send(MAX))).toBe('2b');
+  });
+
+  test.each(['client_expired', 'number_gap'])('%s of the first one: a new id, numbers from 1', (code) => {
+    const { box, add, answers } = outbox();
+    add('a', 'b', 'c');
+    box.send(MAX);
+    box.settle(ok(1));
+    expect(box.client).toBe('client-1');
+    expect(box.settle(bad(2, 'invalid', code))).toBe(true);
+    expect(box.client).toBe('client-2');
+    expect(sent(box.send(MAX))).toBe('1b 2c');
+    expect(answers).toEqual({ replies: [1], errors: [] });
+  });
+
+  test('what may have been applied under an expired id is not sent under another: its caller is told', () => {
+    const { box, add, answers } = outbox();
+    add('a', 'b');
+    box.send(MAX);
+    box.settle(ok(1));
+    box.lost();
+    add('c');
+    box.send(MAX);
+    box.settle(bad(2, 'invalid', 'client_expired'));
+    expect(answers).toEqual({ replies: [1], errors: ['b: client_expired'] });
+    expect(sent(box.send(MAX))).toBe('1c');
+  });
+});
+
+describe('limits', () => {
+  test('an action that no front would take has no number and costs no other one its turn', () => {
+    const { box, add, answers } = outbox();
+    add('a');
+    add('x'.repeat(200));
+    add('b');
+    expect(sent(box.send(200))).toBe('1a 2b');
+    expect(answers.errors).toEqual([`${'x'.repeat(200)}: too_large`]);
+  });
+
+  test('no more are under way than the window holds', () => {
+    const { box, add } = outbox();
+    for (let n = 0; n < WINDOW + 5; n += 1) add('a');
+    expect(box.send(MAX)).toHaveLength(WINDOW);
+    expect(box.send(MAX)).toHaveLength(0);
+    box.settle(ok(1));
+    box.settle(ok(2));
+    expect(sent(box.send(MAX))).toBe(`${WINDOW + 1}a ${WINDOW + 2}a`);
+  });
+
+  test('closing tells everybody who waits', () => {
+    const { box, add, answers } = outbox();
+    add('a', 'b');
+    box.send(MAX);
+    box.close({ code: 'closed' } as FluxError);
+    expect(answers.errors).toEqual(['a: closed', 'b: closed']);
+  });
+});
+
+test('whatever a front answers, each action is settled at most once and numbers go up on a connection', () => {
+  const step = fc.oneof(
+    fc.record({ type: fc.constantFrom('add', 'send', 'lost') }),
+    fc.record({
+      type: fc.constant('settle'),
+      number: fc.integer({ min: 1, max: 8 }),
+      code: fc.constantFrom('ok', 'busy', 'number_gap', 'client_expired', 'number_reused', 'unknown_lane', 'other'),
+    }),
+  );
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60, size: 'max' }), (steps) => {
+      let ids = 0;
+      const box = new Outbox(() => `client-${(ids += 1)}`);
+      const settled: number[] = [];
+      let added = 0;
+      for (const taken of steps) {
+        if (taken.type === 'add') {
+          const which = (added += 1);
+          box.add(`${which}`, {}, () => settled.push(which), () => settled.push(which));
+        } else if (taken.type === 'lost') box.lost();
+        else if (taken.type === 'send') {
+          const names = box.send(MAX).map(({ name }) => Number(name));
+          expect(names).toEqual([...names].sort((a, b) => a - b));
+        } else if ('number' in taken) {
+          box.settle(taken.code === 'ok' ? ok(taken.number) : bad(taken.number, 'invalid', taken.code));
+        }
+      }
+      expect(new Set(settled).size).toBe(settled.length);
+      expect(settled.length + box.size).toBe(added);
+    }),
+  );
+});
