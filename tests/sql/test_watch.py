@@ -224,8 +224,8 @@ async def test_touch_and_patch(sql: Sql) -> None:
     )
     rows = await sql.connection.fetch("select key, from_version, to_version, ops::text from flux.patch order by key")
     assert [(row["key"], row["from_version"], row["to_version"]) for row in rows] == [
-        ('room{"room": "x"}', 0, 1),
         ("rooms{}", 0, 1),
+        ('room{"room": "x"}', 0, 1),
     ]
-    assert [op["op"] for op in orjson.loads(rows[1]["ops"])] == ["test", "remove"]
-    assert rows[0]["ops"] is None
+    assert [op["op"] for op in orjson.loads(rows[0]["ops"])] == ["test", "remove"]
+    assert rows[1]["ops"] is None
