@@ -59,3 +59,21 @@ def test_failing_command_shows_what_it_said(run: ModuleType) -> None:
     """When pip fails, its words are shown, and the command."""
     with pytest.raises(SystemExit, match=r"(?s)no luck.*failed: "):
         run.call(sys.executable, "-c", "print('no luck'); raise SystemExit(1)")
+
+
+def test_missing_venv_is_named_as_a_package(run: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody who may not install packages is told the one line that does it."""
+    monkeypatch.setattr(run.os, "geteuid", lambda: 1000)
+    with pytest.raises(SystemExit, match=r"sudo apt-get install python3\.\d+-venv"):
+        run.install_venv()
+
+
+def test_root_installs_the_missing_venv(run: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root on Debian gets the package without being asked."""
+    commands: list[tuple[str, ...]] = []
+    monkeypatch.setattr(run.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(run.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(run, "call", lambda *command: commands.append(command))
+    run.install_venv()
+    assert [command[1] for command in commands] == ["update", "install"]
+    assert commands[1][-1].endswith("-venv")
