@@ -1,0 +1,178 @@
+"""`fluxwire check`: does a fresh subscriber see what the database holds, and does that hold what was played?"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import hashlib
+import json
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import asyncpg  # noqa: TID251 - a check is the command line's own look into the database
+import rfc8785
+import uvloop
+
+from fluxwire import plays, token, trace
+from fluxwire.client import Client, Refused, Stopped
+from fluxwire.play import TOKEN_SECONDS, door
+from fluxwire.stack import account, state
+from fluxwire.stack.folder import choose
+
+CHECKER = "fluxwire-check"
+"""The actor who subscribes."""
+SHOWN = 20
+"""How many differences are printed."""
+PATIENCE = 15.0
+"""How long a subscriber may take to reach the database's version, in seconds."""
+
+ROOMS = "select room from chat.room order by room"
+RENDER = "select epoch, version, document from flux.render($1)"
+# A hash over hashes: one that joined bodies would not see a border that moved.
+MESSAGES = """
+select room, author, count(*) as count,
+       encode(sha256(string_agg(sha256(convert_to(body, 'UTF8')), ''::bytea order by sent_at, id)), 'hex') as digest
+from chat.message
+where room = any($1)
+group by room, author
+"""
+
+
+@dataclass(slots=True)
+class Findings:
+    """What a check found.
+
+    Args:
+        stores: How many stores were compared.
+        authors: How many pairs of room and author were compared.
+        messages: How many messages the recorded plays posted.
+        differences: What is not as it should be, one sentence each.
+
+    """
+
+    stores: int = 0
+    authors: int = 0
+    messages: int = 0
+    differences: list[str] = field(default_factory=list)
+
+    def summary(self) -> str:
+        """Say it in a few lines, beginning with the first differences."""
+        shown = self.differences[:SHOWN]
+        more = len(self.differences) - len(shown)
+        return "\n".join(
+            [
+                *shown,
+                *([f"... and {more} more"] if more else []),
+                f"stores compared            {self.stores}",
+                f"rooms and authors compared {self.authors}",
+                f"messages played            {self.messages}",
+                f"{len(self.differences)} differences",
+            ]
+        )
+
+
+async def check(url: str, bearer: str, database: str, played: list[plays.Play]) -> Findings:
+    """Compare subscribers with the database, and the database with the traces.
+
+    Args:
+        url: Address of a front's WebSocket.
+        bearer: Token of the actor who subscribes.
+        database: DSN.
+        played: What was played on it.
+
+    """
+    findings = Findings()
+    connection = await asyncpg.connect(database)
+    try:
+        rooms = [row["room"] for row in await connection.fetch(ROOMS)]
+        async with Client(url, bearer) as client:
+            await _compare_store(client, connection, findings, "rooms", {})
+            for room in rooms:
+                await _compare_store(client, connection, findings, "room", {"room": room})
+        await _compare_messages(connection, findings, played)
+    finally:
+        await connection.close()
+    return findings
+
+
+def digest(document: Any) -> str:  # noqa: ANN401 - any JSON
+    """Return the SHA-256 of a document's canonical JSON (RFC 8785), in hex."""
+    return hashlib.sha256(rfc8785.dumps(document)).hexdigest()
+
+
+def expected(played: list[plays.Play]) -> dict[tuple[str, str], tuple[int, str]]:
+    """Return how many messages each author should have in each room, and the hash of their hashes, in order."""
+    hashes: dict[tuple[str, str], Any] = defaultdict(hashlib.sha256)
+    counts: dict[tuple[str, str], int] = defaultdict(int)
+    for play in played:
+        for event in trace.read(Path(play.trace), play.limit):
+            if event.posts:
+                hashes[event.room, event.actor].update(hashlib.sha256(event.body.encode()).digest())
+                counts[event.room, event.actor] += 1
+    return {pair: (count, hashes[pair].hexdigest()) for pair, count in counts.items()}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `fluxwire check` takes."""
+    parser.add_argument("--url", help="a front's WebSocket (default: that of the running stack)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check, and say what was found."""
+    folder = choose(args.data, account.for_postgres())
+    database = state.running(folder).database_url
+    url, key = door(args.url, args.data)
+    bearer = token.sign(key, CHECKER, lifetime=TOKEN_SECONDS, now=time.time())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        findings = runner.run(check(url, bearer, database, plays.recorded(folder.path)))
+    print(findings.summary())
+    return 1 if findings.differences else 0
+
+
+async def _compare_store(
+    client: Client, connection: asyncpg.Connection, findings: Findings, name: str, params: dict[str, object]
+) -> None:
+    """Subscribe, and compare at the same version; while somebody writes, both sides move and are looked at again."""
+    findings.stores += 1
+    subscription = client.subscribe(name, params)
+    label = f"{name} {json.dumps(params, ensure_ascii=False)}"
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await subscription.ready()
+            while True:
+                row = await connection.fetchrow(RENDER, subscription.key)
+                assert row is not None
+                # The render may be of a version ahead of us; then ours comes.
+                while subscription.epoch == row["epoch"] and subscription.version < row["version"]:
+                    await subscription.changed(subscription.version)
+                if (subscription.epoch, subscription.version) == (row["epoch"], row["version"]):
+                    break
+        if digest(subscription.document) != digest(json.loads(row["document"])):
+            findings.differences.append(f"{label}: version {row['version']} is not what the database renders")
+    except TimeoutError:
+        findings.differences.append(
+            f"{label}: after {PATIENCE:.0f} s at version {subscription.version} of epoch {subscription.epoch!r},"
+            " which the database is not at"
+        )
+    except (Refused, Stopped, asyncpg.PostgresError, rfc8785.CanonicalizationError) as exc:
+        findings.differences.append(f"{label}: {exc}")
+    finally:
+        client.unsubscribe(subscription)
+
+
+async def _compare_messages(connection: asyncpg.Connection, findings: Findings, played: list[plays.Play]) -> None:
+    wanted = expected(played)
+    rows = await connection.fetch(MESSAGES, sorted({room for room, _ in wanted}))
+    present = {(row["room"], row["author"]): (row["count"], row["digest"]) for row in rows}
+    findings.messages = sum(count for count, _ in wanted.values())
+    findings.authors = len(wanted | present)
+    for pair in sorted(wanted.keys() | present.keys()):
+        want, have = wanted.get(pair, (0, "")), present.get(pair, (0, ""))
+        who = f"{pair[1]!r} in {pair[0]!r}"
+        if want[0] != have[0]:
+            findings.differences.append(f"{who}: {want[0]} messages were played, {have[0]} are in the database")
+        elif want[1] != have[1]:
+            findings.differences.append(f"{who}: the messages are others, or in another order")
