@@ -1,0 +1,151 @@
+"""Order and fate of actions, without a database."""
+
+from dataclasses import dataclass
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broker.messages import Action, Outcome, Parcel, Renew
+from multiplexer.database import Result
+from multiplexer.dispatcher import MAX_LOSSES, Dispatcher, Job, Settled, identity
+
+OK = Result("ok", '"done"', None, None, None, "{}")
+RETRY = Result("retry", None, "transient", "", None, "{}")
+
+
+@dataclass(frozen=True, eq=False)
+class Handed:
+    """A delivery as a bus makes it."""
+
+    parcel: Parcel
+    attempts: int = 1
+
+
+def action(number: int, client: str = "c", lane: int = 0) -> Action:
+    return Action(
+        connection=1, actor="ada", claims="{}", client=client, lane=lane, number=number, name="do", params="{}"
+    )
+
+
+def handed(*actions: Action, front: str = "f1") -> Handed:
+    return Handed(Parcel(front, list(actions)))
+
+
+def numbers(batch: list[Job]) -> list[int]:
+    return [job.action.number for job in batch]
+
+
+def outcomes(settled: Settled) -> list[Outcome]:
+    return [outcome for told in settled.outcomes.values() for outcome in told]
+
+
+def test_batches_are_bounded_and_in_order() -> None:
+    """Actions leave in the order they came, at most so many at once."""
+    dispatcher = Dispatcher(batch=3)
+    dispatcher.add([handed(*(action(n) for n in range(1, 6))), handed(action(6))])
+    assert [numbers(dispatcher.next_batch()) for _ in range(3)] == [[1, 2, 3], [4, 5, 6], []]
+
+
+def test_a_delivery_is_done_with_its_last_action() -> None:
+    """A parcel is acknowledged only after the commit of everything in it."""
+    dispatcher = Dispatcher(batch=2)
+    delivery = handed(action(1), action(2), action(3))
+    assert dispatcher.add([delivery]).done == []
+    assert dispatcher.settle(dispatcher.next_batch(), [OK, OK]).done == []
+    assert dispatcher.settle(dispatcher.next_batch(), [OK]).done == [delivery]
+
+
+def test_a_delivery_without_actions_is_done_at_once() -> None:
+    """Questions alone need no batch."""
+    delivery = Handed(Parcel("f1", [Renew([], 1000)]))
+    assert Dispatcher(batch=2).add([delivery]).done == [delivery]
+
+
+def test_other_lanes_are_invalid() -> None:
+    """There is only lane 0; the answer goes to the front that asked, and uses no batch."""
+    dispatcher = Dispatcher(batch=2)
+    settled = dispatcher.add([handed(action(1, lane=3), front="f9")])
+    (outcome,) = settled.outcomes["f9"]
+    assert (outcome.status, outcome.lane, outcome.error and outcome.error.code) == ("invalid", 3, "unknown_lane")
+    assert dispatcher.next_batch() == []
+
+
+def test_retries_go_first_and_in_order() -> None:
+    """What met a transient fault is tried again before anything that came later."""
+    dispatcher = Dispatcher(batch=3)
+    dispatcher.add([handed(*(action(n) for n in range(1, 6)))])
+    settled = dispatcher.settle(dispatcher.next_batch(), [OK, RETRY, RETRY])
+    assert settled.retry
+    assert [outcome.number for outcome in outcomes(settled)] == [1]
+    assert numbers(dispatcher.next_batch()) == [2, 3, 4]
+
+
+def test_a_batch_that_fails_is_run_one_by_one() -> None:
+    """After a rollback of the whole each action runs alone, and one that fails alone is refused."""
+    dispatcher = Dispatcher(batch=3)
+    dispatcher.add([handed(action(1), action(2), action(3))])
+    dispatcher.failed(dispatcher.next_batch())
+    first = dispatcher.next_batch()
+    assert numbers(first) == [1]
+    dispatcher.settle(first, [OK])
+    second = dispatcher.next_batch()
+    dispatcher.failed(second)
+    again = dispatcher.next_batch()
+    assert [(job.action.number, job.refusal) for job in again] == [(2, "failed")]
+    dispatcher.settle(again, [OK])
+    assert [(job.action.number, job.refusal) for job in dispatcher.next_batch()] == [(3, None)]
+
+
+def test_poison() -> None:
+    """An action that took the database down three times in company runs alone, and once more ends as poison."""
+    dispatcher = Dispatcher(batch=10)
+    bad, good = action(1), action(1, client="d")
+    for loss in range(MAX_LOSSES):
+        dispatcher.add([handed(bad, good)])
+        batch = dispatcher.next_batch()
+        assert numbers(batch) == [1, 1], loss
+        dispatcher.lost(batch)
+        dispatcher.restart()
+    dispatcher.add([handed(bad, good)])
+    alone = dispatcher.next_batch()
+    assert [identity(job.action) for job in alone] == [identity(bad)]
+    dispatcher.lost(alone)
+    dispatcher.restart()
+    dispatcher.add([handed(bad, good)])
+    refused = dispatcher.next_batch()
+    assert [job.refusal for job in refused] == ["poison"]
+    dispatcher.settle(refused, [OK])
+    innocent = dispatcher.next_batch()
+    assert [(identity(job.action), job.refusal) for job in innocent] == [(identity(good), None)]
+
+
+@given(st.lists(st.sampled_from(["ok", "retry", "failed", "lost"]), max_size=40), st.integers(1, 5))
+def test_every_action_has_one_outcome_in_order(faults: list[str], size: int) -> None:
+    """Whatever happens to batches, each client's actions settle in sequence and each delivery is done once."""
+    dispatcher = Dispatcher(batch=size)
+    deliveries = [handed(action(n, "a"), action(n, "b")) for n in range(1, 5)]
+    pending = list(deliveries)
+    dispatcher.add(pending)
+    settled_numbers: dict[str, list[int]] = {"a": [], "b": []}
+    done: list[object] = []
+    for fault in faults + ["ok"] * 100:
+        batch = dispatcher.next_batch()
+        if not batch:
+            break
+        if fault == "failed":
+            dispatcher.failed(batch)
+        elif fault == "lost":
+            dispatcher.lost(batch)
+            dispatcher.restart()
+            dispatcher.add([delivery for delivery in deliveries if delivery not in done])
+        else:
+            results = [RETRY] * len(batch) if fault == "retry" else [OK] * len(batch)
+            settled = dispatcher.settle(batch, results)
+            done += settled.done
+            if fault == "ok":
+                for job in batch:
+                    known = settled_numbers[job.action.client]
+                    if job.action.number not in known:
+                        known.append(job.action.number)
+    assert settled_numbers == {"a": [1, 2, 3, 4], "b": [1, 2, 3, 4]}
+    assert len(done) == len(deliveries)
