@@ -69,8 +69,8 @@ def main(arguments: Sequence[str]) -> int:
     if wanted := missing_packages():
         report.step("apt", lambda: apt(wanted))
     tools = Path(sys.executable).parent
-    report.step("ruff check", lambda: call(tools / "ruff", "check"))
-    report.step("ruff format", lambda: call(tools / "ruff", "format", "--check"))
+    report.step("ruff check", lambda: call(tools / "ruff", "check", "--quiet", "--output-format=concise"))
+    report.step("ruff format", lambda: call(tools / "ruff", "format", "--quiet", "--check"))
     report.step("mypy", lambda: call(tools / "mypy"))
     report.step("import-linter", lambda: call(tools / "lint-imports"))
     typescript(report)
