@@ -1,0 +1,115 @@
+"""What the pages say is so: their SQL runs, their links lead somewhere, and nothing public is left out."""
+
+import asyncio
+import re
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from fluxwire.deploy import deploy
+from tests.sql.database import Sent, Sql
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+CODE = [path for folder in ("broker", "front", "multiplexer", "fluxwire") for path in (ROOT / folder).rglob("*.py")]
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """The code blocks of a page in one language."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def engine_database(empty_database: str) -> str:
+    asyncio.run(deploy(empty_database))
+    return empty_database
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Every relative link of a page names a file."""
+    targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_the_files_of_the_road_exist() -> None:
+    """Every hop of ARCHITECTURE.md names a file."""
+    (road,) = blocks("ARCHITECTURE.md", "")[:1]
+    files = re.findall(r"^ *\d+ +(\S+\.\w+)", road, re.MULTILINE)
+    assert len(files) >= 15
+    assert [file for file in files if not (ROOT / file).is_file()] == []
+
+
+async def test_the_readme_is_an_application(engine_database: str) -> None:
+    """The README's SQL, run as it stands, makes a shop whose store follows its actions."""
+    async with Sql.connect(engine_database) as sql:
+        for block in blocks("README.md", "sql"):
+            await sql.connection.execute(block)
+        shelf = 'shelf{"shelf": "tea"}'
+        await sql.follow(shelf)
+        added, _, refused = await sql.dispatch(
+            Sent(1, "add_article", '{"shelf": "tea", "title": "Lapsang Souchong", "stock": 12}'),
+            Sent(2, "add_article", '{"shelf": "tea", "title": "Sencha"}'),
+            Sent(3, "add_article", '{"shelf": "tea", "title": "' + 201 * "x" + '"}'),
+        )
+        (sold, oversold) = await sql.dispatch(
+            Sent(4, "sell", f'{{"id": {added["reply"].split(": ")[1][:-1]}}}'),
+            Sent(5, "sell", f'{{"id": {added["reply"].split(": ")[1][:-1]}, "pieces": 99}}'),
+        )
+        await sql.assert_followed()
+        articles = sql.documents[shelf][1]["articles"].values()
+        assert {article["title"]: article["stock"] for article in articles} == {"Lapsang Souchong": 11, "Sencha": 1}
+        assert (refused["code"], sold["status"]) == ("too_long", "ok")
+        assert (oversold["code"], oversold["constraint_name"]) == ("constraint", "stock_is_never_negative")
+
+
+async def test_the_sql_page_runs(database: str) -> None:
+    """The declarations of docs/sql.md run on the chat, once there are the functions they name."""
+    connection = await asyncpg.connect(database)
+    await connection.execute(
+        """
+        create function stores.drafts() returns jsonb language sql stable as $$ select '{}'::jsonb $$;
+        create function stores.board() returns jsonb language sql stable as $$ select '{}'::jsonb $$;
+        create schema board;
+        create function board.may_read(actor text, params jsonb) returns boolean language sql as 'select true';
+        """
+    )
+    found = blocks("docs/sql.md", "sql")
+    assert found
+    for block in found:
+        await connection.execute(block)
+    await connection.close()
+
+
+async def test_every_function_of_the_engine_is_named(database18: str) -> None:
+    """docs/sql.md names each function of schema flux, and none that there is not."""
+    connection = await asyncpg.connect(database18)
+    rows = await connection.fetch(
+        "select distinct proname from pg_proc where pronamespace = 'flux'::regnamespace and proname !~ '^watch_\\d+_'"
+    )
+    await connection.close()
+    named = set(re.findall(r"`flux\.(\w+)", (ROOT / "docs/sql.md").read_text(encoding="utf-8")))
+    tables = {"action"}
+    assert named - tables == {row["proname"] for row in rows}
+
+
+def test_every_setting_is_named() -> None:
+    """docs/operations.md has exactly the settings that the code reads."""
+    read = {
+        name
+        for path in CODE
+        for name in re.findall(r"\"((?:FLUXWIRE_[A-Z_]+)|DATABASE_URL|REDIS_URL)\"", path.read_text(encoding="utf-8"))
+    }
+    page = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    assert read == set(re.findall(r"^\| `([A-Z_]+)` \|", page, re.MULTILINE))
+
+
+def test_every_command_is_named() -> None:
+    """The README's table has exactly the commands of the command line, and `test`."""
+    from fluxwire.__main__ import COMMANDS  # noqa: PLC0415 -- the only test here that needs it
+
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"^\| `python3 run\.py \[?(\w+)", page, re.MULTILINE))
+    assert named == {*COMMANDS, "test"}
