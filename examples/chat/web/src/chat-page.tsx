@@ -43,7 +43,8 @@ export function Chat({ actor, onSignOut }: Props) {
         </div>
         {room === undefined ? (
           <main className="room nothing">
-            <p className="quiet">Choose a room.</p>
+            <img src="/icon.svg" alt="" width="64" height="64" />
+            <p className="quiet">Choose a room, or open a new one.</p>
           </main>
         ) : (
           <RoomPage key={room} room={room} actor={actor} />

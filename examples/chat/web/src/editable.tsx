@@ -7,13 +7,15 @@ interface Props {
   /** What is edited, for those who cannot see it. */
   label: string;
   maxLength: number;
+  /** True if it may only be read. */
+  disabled?: boolean;
   onSave: (value: string) => void;
   /** How it looks while it is only read. */
   children: ReactNode;
 }
 
 /** A text with a button to change it in place: Enter saves, Escape leaves it as it was. */
-export function Editable({ value, label, maxLength, onSave, children }: Props) {
+export function Editable({ value, label, maxLength, disabled = false, onSave, children }: Props) {
   const [draft, setDraft] = useState<string>();
   const button = useRef<HTMLButtonElement>(null);
 
@@ -33,14 +35,16 @@ export function Editable({ value, label, maxLength, onSave, children }: Props) {
 
   if (draft === undefined) {
     return (
-      <span className="editable">
+      <div className="editable">
         {children}
-        <button ref={button} className="plain pencil" onClick={() => setDraft(value)} aria-label={label} title={label}>
-          <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">
-            <path d="m3 13 .7-3L11 2.7 13.3 5 6 12.300z" fill="none" stroke="currentColor" strokeLinejoin="round" />
-          </svg>
-        </button>
-      </span>
+        {!disabled && (
+          <button ref={button} className="plain pencil" onClick={() => setDraft(value)} aria-label={label} title={label}>
+            <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">
+              <path d="m3 13 .7-3L11 2.7 13.3 5 6 12.3z" fill="none" stroke="currentColor" strokeLinejoin="round" />
+            </svg>
+          </button>
+        )}
+      </div>
     );
   }
   return (

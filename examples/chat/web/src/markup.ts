@@ -2,7 +2,7 @@
 
 export type Piece = { type: 'text' | 'code' | 'block' | 'link'; text: string };
 
-const MARKS = /```\n?([^]+?)\n?```|`([^`\n]+)`|(https?:\/\/[^\s<>"]*[^\s<>"'.,;:!?)\]])/g;
+const MARKS = /```\n?([^]+?)\n?```\n?|`([^`\n]+)`|(https?:\/\/[^\s<>"]*[^\s<>"'.,;:!?)\]])/g;
 
 /** Cut a message into pieces; their texts without the marks are all of it. */
 export function pieces(body: string): Piece[] {

@@ -1,29 +1,39 @@
 import { useAction } from 'fluxwire/react';
+import { memo } from 'react';
 import { Avatar } from './avatar.tsx';
 import { renameMember } from './chat.ts';
 import type { Member } from './chat.ts';
 import { Editable } from './editable.tsx';
 import { useReport } from './problem.tsx';
 
+/** A list that nobody reads to its end costs time on every join. */
+const SHOWN = 200;
+
 interface Props {
+  /** Where there is no space beside the messages: whether it is shown above them. */
+  open: boolean;
   room: string;
   actor: string;
   members: Record<string, Member>;
 }
 
 /** Who is in the room; one's own name can be changed here. */
-export function MemberList({ room, actor, members }: Props) {
+export const MemberList = memo(function MemberList({ open, room, actor, members }: Props) {
   const rename = useAction(renameMember);
   const report = useReport();
-  const all = Object.values(members).sort((a, b) => a.name.localeCompare(b.name));
+  const all = Object.values(members).sort((a, b) => rank(a) - rank(b) || byName.compare(a.name, b.name));
+  // Oneself first: that entry can be changed.
+  function rank(member: Member): number {
+    return member.actor === actor ? 0 : 1;
+  }
 
   return (
-    <aside className="members" aria-label="Members">
+    <aside className="members" aria-label="Members" data-open={open || undefined}>
       <h2>
         Members <span className="quiet">{all.length}</span>
       </h2>
       <ul>
-        {all.map((member) => (
+        {all.slice(0, SHOWN).map((member) => (
           <li key={member.actor}>
             <Avatar actor={member.actor} name={member.name} small />
             {member.actor === actor ? (
@@ -46,6 +56,10 @@ export function MemberList({ room, actor, members }: Props) {
           </li>
         ))}
       </ul>
+      {all.length > SHOWN && <p className="quiet more">and {all.length - SHOWN} more</p>}
     </aside>
   );
-}
+});
+
+// Made once: localeCompare looks its rules up for each pair.
+const byName = new Intl.Collator();

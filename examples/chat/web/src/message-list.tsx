@@ -36,7 +36,14 @@ export function MessageList({ title, messages, members }: Props) {
 
   return (
     <div className="messages-frame">
-      <div className="messages" role="log" aria-label={`Messages in ${title}`} tabIndex={0} ref={list} onScroll={onScroll}>
+      <div
+        className="messages"
+        role="log"
+        aria-label={`Messages in ${title}`}
+        tabIndex={0}
+        ref={list}
+        onScroll={onScroll}
+      >
         {ordered.length === 0 && <p className="empty quiet">Nothing has been said here yet.</p>}
         {byDay(ordered).map((day) => (
           <section key={day.date.toDateString()} aria-label={dayName(day.date)}>

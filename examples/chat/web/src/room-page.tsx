@@ -1,5 +1,5 @@
 import { useAction, useStore } from 'fluxwire/react';
-import { useEffect } from 'react';
+import { useEffect, useState } from 'react';
 import { joinRoom, leaveRoom, renameRoom, room as roomStore } from './chat.ts';
 import { Composer } from './composer.tsx';
 import { Editable } from './editable.tsx';
@@ -15,6 +15,7 @@ export function RoomPage({ room, actor }: { room: string; actor: string }) {
   const leave = useAction(leaveRoom);
   const rename = useAction(renameRoom);
   const report = useReport();
+  const [membersOpen, setMembersOpen] = useState(false);
   const title = data?.room?.title ?? room;
 
   useEffect(() => {
@@ -46,20 +47,22 @@ export function RoomPage({ room, actor }: { room: string; actor: string }) {
     <main className="room" aria-busy={status === 'stale'}>
       <header className="room-header">
         {back}
-        <h2>
-          {inside ? (
-            <Editable
-              value={title}
-              label="Rename this room"
-              maxLength={120}
-              onSave={(next) => void rename({ room, title: next }).catch(report)}
-            >
-              <span dir="auto">{title}</span>
-            </Editable>
-          ) : (
-            <span dir="auto">{title}</span>
-          )}
-        </h2>
+        <Editable
+          value={title}
+          label="Rename this room"
+          maxLength={120}
+          disabled={!inside}
+          onSave={(next) => void rename({ room, title: next }).catch(report)}
+        >
+          <h2 dir="auto">{title}</h2>
+        </Editable>
+        <button
+          className="plain members-button"
+          aria-expanded={membersOpen}
+          onClick={() => setMembersOpen(!membersOpen)}
+        >
+          {Object.keys(members).length} members
+        </button>
         {inside && (
           <button className="plain" onClick={() => void leave({ room }).catch(report)}>
             Leave
@@ -76,7 +79,7 @@ export function RoomPage({ room, actor }: { room: string; actor: string }) {
           </button>
         </div>
       )}
-      <MemberList room={room} actor={actor} members={members} />
+      <MemberList open={membersOpen} room={room} actor={actor} members={members} />
     </main>
   );
 }

@@ -11,6 +11,7 @@ export function SignIn({ notice, onSignIn }: { notice: string; onSignIn: (sessio
 
   const submit = (event: FormEvent) => {
     event.preventDefault();
+    if (name.trim() === '') return;
     setBusy(true);
     signIn(name.trim()).then(onSignIn, (error: Error) => {
       setProblem(error.message);
@@ -36,7 +37,7 @@ export function SignIn({ notice, onSignIn }: { notice: string; onSignIn: (sessio
           autoFocus
           required
         />
-        <button className="primary" disabled={busy || name.trim() === ''}>
+        <button className="primary" disabled={busy}>
           {busy ? 'Signing in…' : 'Come in'}
         </button>
         <p className="problem" role="alert">

@@ -1,0 +1,174 @@
+/**
+ * Two people in the chat, each in a browser of their own.
+ *
+ * Arguments: the address of the page, and the path of Chromium. Prints one JSON object a line:
+ * {"step", "seconds"} after each step that held, {"restart": true} to ask for the fronts to be
+ * killed (then waits for a line on its input), {"error", "step"} if one did not hold.
+ */
+import { once } from 'node:events';
+import { chromium } from 'playwright-core';
+
+const [url, executablePath] = process.argv.slice(2);
+const LIMIT_MS = 20_000;
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+const browser = await chromium.launch({ executablePath, args: FLAGS });
+const faults = [];
+let current = 'start';
+
+/** One thing that has to hold; the first that does not ends the scenario. */
+async function step(name, work) {
+  current = name;
+  const begun = performance.now();
+  await work();
+  say({ step: name, seconds: (performance.now() - begun) / 1000 });
+}
+
+function say(line) {
+  process.stdout.write(`${JSON.stringify(line)}\n`);
+}
+
+/** Throws unless both are the same text. */
+function equal(found, expected) {
+  const [is, should] = [JSON.stringify(found), JSON.stringify(expected)];
+  if (is !== should) throw new Error(`${is} instead of ${should}`);
+}
+
+/** A browser of its own for somebody, signed in. */
+async function comes(name) {
+  const context = await browser.newContext();
+  context.setDefaultTimeout(LIMIT_MS);
+  const page = await context.newPage();
+  page.on('pageerror', (error) => faults.push(`${name}: ${error.message}`));
+  await page.goto(url);
+  await page.getByLabel('Your name').fill(name);
+  await page.getByRole('button', { name: 'Come in' }).click();
+  await live(page);
+  return page;
+}
+
+const live = (page) => page.getByRole('status').filter({ hasText: /^Live$/ }).waitFor();
+const heading = (page, title) => page.getByRole('heading', { name: title, exact: true }).waitFor();
+const bodies = (page) => page.getByRole('log').locator('.body');
+const sees = (page, text) => bodies(page).getByText(text, { exact: true }).waitFor();
+
+async function posts(page, text) {
+  const composer = page.getByRole('textbox', { name: /^Message to / });
+  await composer.fill(text);
+  await composer.press('Enter');
+}
+
+async function scenario() {
+  let ada;
+  let bob;
+  await step('two people sign in', async () => {
+    [ada, bob] = await Promise.all([comes('ada'), comes('bob')]);
+  });
+
+  await step('a room that one opens is in the list of the other', async () => {
+    await ada.getByLabel('Title of a new room').fill('Lobby');
+    await ada.getByRole('button', { name: 'Create' }).click();
+    await heading(ada, 'Lobby');
+    await bob.getByRole('link', { name: 'Lobby' }).click();
+    await bob.getByRole('button', { name: 'Join Lobby' }).click();
+    await ada.getByRole('complementary', { name: 'Members' }).getByText('bob', { exact: true }).waitFor();
+  });
+
+  await step('a message is on both screens', async () => {
+    await posts(ada, 'hello, bob');
+    await Promise.all([sees(ada, 'hello, bob'), sees(bob, 'hello, bob')]);
+  });
+
+  await step('text is text: other scripts, and nothing that is run', async () => {
+    const text = '<img src=x onerror="document.title=1"> שלום 日本 👩‍👩‍👧 & \\u0041';
+    await posts(bob, text);
+    await sees(ada, text);
+    equal(await ada.title(), 'Lobby · Fluxwire chat');
+  });
+
+  await step('a new title is in the heading and in the list of the other', async () => {
+    await ada.getByRole('button', { name: 'Rename this room' }).click();
+    await ada.getByRole('textbox', { name: 'Rename this room' }).fill('The Lobby');
+    await ada.keyboard.press('Enter');
+    await heading(bob, 'The Lobby');
+    await bob.getByRole('link', { name: 'The Lobby' }).waitFor();
+  });
+
+  await step('a new name is beside the messages that were sent under the old one', async () => {
+    await bob.getByRole('button', { name: 'Change your name in this room' }).click();
+    await bob.getByRole('textbox', { name: 'Change your name in this room' }).fill('Robert');
+    await bob.keyboard.press('Enter');
+    await ada.getByRole('log').getByText('Robert', { exact: true }).waitFor();
+  });
+
+  await step('a refused action says why', async () => {
+    // In small letters it takes two characters: the room's id becomes longer than any may be.
+    await ada.getByLabel('Title of a new room').fill('İ'.repeat(80));
+    await ada.getByRole('button', { name: 'Create' }).click();
+    await ada.getByRole('alert').getByRole('button', { name: 'Dismiss' }).click();
+    await heading(ada, 'The Lobby');
+  });
+
+  await step('after a reload everything is there again', async () => {
+    const before = await bodies(bob).allTextContents();
+    await bob.reload();
+    await sees(bob, 'hello, bob');
+    equal(await bodies(bob).allTextContents(), before);
+    await live(bob);
+  });
+
+  await step('when the fronts are killed, what is said meanwhile arrives once', async () => {
+    say({ restart: true });
+    await once(process.stdin, 'data');
+    await posts(ada, 'said while nobody could hear it');
+    await sees(bob, 'said while nobody could hear it');
+    await posts(bob, 'and answered');
+    await sees(ada, 'and answered');
+    await Promise.all([live(ada), live(bob)]);
+    equal(await bodies(ada).allTextContents(), await bodies(bob).allTextContents());
+    equal(await bodies(ada).getByText('said while nobody could hear it', { exact: true }).count(), 1);
+  });
+
+  await step('the newest hundred messages stay, in order, and the list follows them', async () => {
+    const texts = Array.from({ length: 105 }, (_value, index) => `message ${index}`);
+    for (const text of texts) await posts(ada, text);
+    await sees(bob, 'message 104');
+    equal(await bodies(bob).allTextContents(), texts.slice(5));
+    const below = await bob.getByRole('log').evaluate((list) => list.scrollHeight - list.scrollTop - list.clientHeight);
+    if (below > 2) throw new Error(`${below} pixels are below the newest message`);
+  });
+
+  await step('who leaves is gone from the other list, and may only read', async () => {
+    await bob.getByRole('button', { name: 'Leave' }).click();
+    await bob.getByRole('button', { name: 'Join The Lobby' }).waitFor();
+    const members = ada.getByRole('complementary', { name: 'Members' });
+    await members.getByText('Robert', { exact: true }).waitFor({ state: 'detached' });
+  });
+
+  await step('who signs out is at the door, also after a reload', async () => {
+    await bob.getByRole('button', { name: 'Sign out' }).click();
+    await bob.getByLabel('Your name').waitFor();
+    await bob.reload();
+    await bob.getByLabel('Your name').waitFor();
+  });
+
+  await step('no page had a fault', async () => equal(faults, []));
+}
+
+try {
+  await scenario();
+} catch (error) {
+  say({ error: error.message, step: current });
+  process.exitCode = 1;
+} finally {
+  await browser.close();
+  process.stdin.destroy();
+}

@@ -1,0 +1,57 @@
+"""The chat in a real Chromium, on a stack as a user starts it."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.integration.test_run import up
+from tests.services import missing, scratch_folder
+
+CHECKOUT = Path(__file__).parent.parent.parent
+SCENARIO = Path(__file__).parent / "chat.mjs"
+
+
+def node() -> str:
+    """Path of Node, or a skip: the scenario is driven by playwright-core."""
+    found = shutil.which("node")
+    if found is None or not (CHECKOUT / "node_modules" / "playwright-core").is_dir():
+        missing("Node or playwright-core is not installed (npm ci).")
+    return found
+
+
+@pytest.mark.browser
+def test_two_people_chat(chromium: str) -> None:
+    """Two browsers see each other's messages at once, through renames, a reload and the death of all fronts."""
+    program = node()
+    with scratch_folder() as folder, up(folder / "data") as stack:
+        child = subprocess.Popen(
+            [program, str(SCENARIO), stack.lines[-1], chromium],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert child.stdout is not None
+        assert child.stdin is not None
+        said: list[str] = []
+        try:
+            for line in child.stdout:
+                said.append(line.rstrip())
+                if line.startswith('{"restart"'):
+                    for name, pid in stack.state()["pids"].items():
+                        if name.startswith("front"):
+                            os.kill(pid, signal.SIGKILL)
+                    child.stdin.write("done\n")
+                    child.stdin.flush()
+        finally:
+            child.kill()
+            code = child.wait()
+            child.stdin.close()
+            child.stdout.close()
+    assert code == 0, "\n".join(said)
+    assert json.loads(said[-1])["step"] == "no page had a fault"
