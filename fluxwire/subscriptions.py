@@ -10,8 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-import jsonpatch
-
+from . import patch
 from .frames import Error, Snapshot, Update
 
 
@@ -75,8 +74,8 @@ class Replica:
         if update.epoch != self.epoch or update.from_version != self.version:
             raise Gap(f"{self.key}: from {update.from_version}, and we are at {self.version}")
         try:
-            self.document = jsonpatch.JsonPatch(update.patch).apply(self.document, in_place=True)
-        except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError, KeyError) as exc:
+            self.document = patch.apply(self.document, update.patch)
+        except patch.PatchError as exc:
             raise Gap(f"{self.key}: {exc}") from exc
         self.version = update.to_version
         return True
