@@ -1,7 +1,7 @@
 """Applies patches in place: RFC 6902 with the operations of docs/protocol.md §3, ``add``, ``remove`` and ``replace``.
 
-The jsonpatch package copies and parses so much that a process of a few hundred subscribers did little else (thirty times
-the time of this); it is what the tests compare with.
+The jsonpatch package copies and parses so much that a process of a few hundred subscribers did little else: it takes
+thirty times as long as this. It is what the tests compare with.
 """
 
 from __future__ import annotations
