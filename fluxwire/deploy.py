@@ -90,6 +90,10 @@ async def deploy(database_url: str, application: Path | None = None) -> None:
             if application is not None:
                 nested = application / "sql"
                 await _apply(connection, "application", nested if nested.is_dir() else application)
+            try:
+                await connection.execute("select flux.refresh()")
+            except asyncpg.PostgresError as error:
+                raise DeployError(str(error)) from error
     finally:
         await connection.close()
 

@@ -47,6 +47,7 @@ async def test_the_readme_is_an_application(engine_database: str) -> None:
     async with Sql.connect(engine_database) as sql:
         for block in blocks("README.md", "sql"):
             await sql.connection.execute(block)
+        await sql.connection.execute("select flux.refresh()")
         shelf = 'shelf{"shelf": "tea"}'
         await sql.follow(shelf)
         added, _, refused = await sql.dispatch(
@@ -87,7 +88,8 @@ async def test_every_function_of_the_engine_is_named(database18: str) -> None:
     """docs/sql.md names each function of schema flux, and none that there is not."""
     connection = await asyncpg.connect(database18)
     rows = await connection.fetch(
-        "select distinct proname from pg_proc where pronamespace = 'flux'::regnamespace and proname !~ '^watch_\\d+_'"
+        "select distinct proname from pg_proc where pronamespace = 'flux'::regnamespace"
+        " and proname !~ '^(watch|action|bind|store)_'"
     )
     await connection.close()
     named = set(re.findall(r"`flux\.(\w+)", (ROOT / "docs/sql.md").read_text(encoding="utf-8")))

@@ -14,7 +14,6 @@ set extra_float_digits to 1
 as $$
 declare
   _params jsonb := bind.params;
-  _canonical text;
 begin
   if jsonb_typeof(_params) is distinct from 'object' then
     code := 'invalid_argument';
@@ -22,10 +21,9 @@ begin
     return;
   end if;
 
-  select c.canonical, c.code, c.message
-  into _canonical, bind.code, bind.message
-  from flux.call('stores', bind.store, array(select jsonb_object_keys(_params))) as c;
-  if code is not null then
+  if to_regprocedure(format('flux.%I(jsonb)', 'bind_' || left(bind.store, 51))) is null then
+    code := 'unknown_store';
+    message := format('There is no store "%s".', left(bind.store, 51));
     return;
   end if;
 
@@ -38,8 +36,10 @@ begin
   from jsonb_each(_params) as p;
 
   begin
-    execute _canonical into canonical using _params;
+    execute format('select flux.%I($1)', 'bind_' || bind.store) into canonical using _params;
   exception
+    when sqlstate 'FX001' then
+      get stacked diagnostics code = pg_exception_detail, message = message_text;
     when data_exception or integrity_constraint_violation then
       code := 'invalid_argument';
       message := sqlerrm;

@@ -39,6 +39,7 @@ declare
   _slot integer;
   _now timestamptz;
   _stores jsonb;
+  _deferred text;
 begin
   -- Held to the end: whoever deposes this leader waits for the batch or ends it, and a deposed leader cannot begin one.
   perform from flux.term t where t.term = dispatch.term for share;
@@ -75,6 +76,12 @@ begin
 
   select max(l.at) into _now from (select a.at from flux.action a order by a.seq desc limit 1) as l;
 
+  select string_agg(format('%I.%I', n.nspname, c.conname), ', ')
+  into _deferred
+  from pg_catalog.pg_constraint c
+  join pg_catalog.pg_namespace n on n.oid = c.connamespace
+  where c.condeferred and c.conrelid <> 'flux.unsettled'::regclass;
+
   for i in 1 .. _count loop
     _slot := _slots[i];
     if _held[_slot] then
@@ -84,7 +91,8 @@ begin
       _times[i] := _now;
       _seeds[i] := gen_random_uuid();
       _result := flux.run(
-        i, dispatch.actors[i], dispatch.claims[i], dispatch.names[i], dispatch.params[i], dispatch.refusals[i], _now, _seeds[i]
+        i, dispatch.actors[i], dispatch.claims[i], dispatch.names[i], dispatch.params[i], dispatch.refusals[i], _deferred, _now,
+        _seeds[i]
       );
       if _result.status = 'retry' then
         _held[_slot] := true;

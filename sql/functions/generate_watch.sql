@@ -81,14 +81,12 @@ begin
   end if;
   if tg_op <> 'INSERT' then
     insert into flux.change (tx, action, watch, key, item, present, place)
-    select pg_current_xact_id(), flux.ordinal(), %4$s, %5$s, %6$s, true, %7$s from old_rows as o where %8$s
-    on conflict do nothing;
+    select pg_current_xact_id(), flux.ordinal(), %4$s, %5$s, %6$s, true, %7$s from old_rows as o where %8$s;
     get diagnostics _rows = row_count;
   end if;
   if tg_op <> 'DELETE' then
     insert into flux.change (tx, action, watch, key, item, present)
-    select pg_current_xact_id(), flux.ordinal(), %4$s, %9$s, %10$s, false from new_rows as n where %11$s
-    on conflict do nothing;
+    select pg_current_xact_id(), flux.ordinal(), %4$s, %9$s, %10$s, false from new_rows as n where %11$s;
     get diagnostics _found = row_count;
     _rows := _rows + _found;
   end if;
@@ -138,7 +136,7 @@ begin
     select distinct on (c.key, c.item) c.key, c.item, c.present, c.place
     from flux.change c
     where c.tx = %1$I.tx and c.watch = %3$s
-    order by c.key, c.item, c.action
+    order by c.key, c.item, c.id
   ),
   %4$s
   select %1$I.tx, 0, 0, o.key, '', true, jsonb_agg(
@@ -169,37 +167,63 @@ $f$ $sql$,
           else format('t.%I = c.item::%s and %s = c.key', _watch.key, _item_type, format(_key, 't'))
         end
       )
+      -- With d changes the window's edge moves by at most d places, so the rows within d of it tell the window before from the
+      -- window after. Whatever stands above them was in the window and is; whatever stands below was not and is not.
       else format($sql$
   store as (
     select c.key, flux.key_params(c.key) as params, count(*) as changes from changed c group by c.key
   ),
-  -- As many rows above the window as changed: enough to know the window before and after.
-  candidate as materialized (
-    select s.key, r.t, (r.t).%1$I::text as item, c.item is not null as changed,
-      row_number() over (partition by s.key order by (r.t).%2$I desc, (r.t).%1$I desc) as rank
+  near as (
+    select s.key, r.item, r.place, r.rank
     from store s
     cross join lateral (
-      select t from %3$s as t where %4$s order by t.%2$I desc, t.%1$I desc limit %5$s + s.changes
+      select t.%1$I as item, t.%2$I as place, row_number() over (order by t.%2$I desc, t.%1$I desc) as rank
+      from %3$s as t
+      where %4$s
+      order by t.%2$I desc, t.%1$I desc
+      offset greatest(%5$s - s.changes, 0) limit %5$s + s.changes - greatest(%5$s - s.changes, 0)
     ) as r
-    left join changed c on c.key = s.key and c.item = (r.t).%1$I::text
   ),
-  before as (
-    select b.key, b.item, row_number() over (partition by b.key order by b.place desc, b.tie desc) as rank
-    from (
-      select c.key, c.item, (c.t).%2$I as place, (c.t).%1$I as tie from candidate c where not c.changed
-      union all
-      select c.key, c.item, c.place::%6$s, c.item::%7$s from changed c where c.present
-    ) as b
+  line as (
+    select n.key, n.item, n.place, n.rank, false as is_now, false as was from near n
+    union all
+    select c.key, t.%1$I, t.%2$I, null, true, false from changed c join %3$s as t on t.%1$I = c.item::%7$s and %9$s = c.key
+    union all
+    select c.key, c.item::%7$s, c.place::%6$s, null, false, true from changed c where c.present
+  ),
+  counted as (
+    select l.key, l.item, l.rank, l.is_now, l.was,
+      count(l.rank) over above as near_above,
+      count(*) filter (where l.is_now) over above as now_above,
+      count(*) filter (where l.was) over above as was_above
+    from line l
+    window above as (
+      partition by l.key order by l.place desc, l.item desc groups between unbounded preceding and 1 preceding
+    )
+  ),
+  placed as (
+    select c.key, c.item,
+      bool_or(c.is_now or c.was) as changed,
+      -- A row that changed and is not near stands above (nothing near is above it) or below.
+      coalesce(bool_or(c.rank <= %5$s), bool_or(c.near_above = 0) filter (where c.is_now), false) as after,
+      case
+        when bool_or(c.is_now or c.was) then coalesce(
+          bool_or(greatest(%5$s - s.changes, 0) + c.near_above - c.now_above + c.was_above < %5$s) filter (where c.was),
+          false
+        )
+        else bool_or(c.rank - c.now_above + c.was_above <= %5$s)
+      end as before
+    from counted c
+    join store s on s.key = c.key
+    group by c.key, c.item
   ),
   op as (
-    select coalesce(a.key, b.key) as key, coalesce(a.item, b.item) as item,
-      flux.pointer(array[coalesce(a.item, b.item)]) as step,
-      case when a.key is not null then (select %8$s from (select (a.t).*) as t) end as value
-    from (select * from candidate where rank <= %5$s) as a
-    full join (select * from before where rank <= %5$s) as b on b.key = a.key and b.item = a.item
-    where a.key is null or b.key is null or a.changed
+    select p.key, p.item::text as item, flux.pointer(array[p.item::text]) as step, r.value
+    from placed p
+    left join lateral (select %8$s as value from %3$s as t where p.after and t.%1$I = p.item limit 1) as r on true
+    where (p.after and (p.changed or not p.before)) or (p.before and not p.after)
   )$sql$,
-        _watch.key, _watch.newest, _source, format(_match, 's.params'), _watch.keep, _place_type, _item_type, _shown
+        _watch.key, _watch.newest, _source, format(_match, 's.params'), _watch.keep, _place_type, _item_type, _shown, format(_key, 't')
       )
     end,
     flux.pointer(_watch.path)

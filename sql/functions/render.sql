@@ -15,8 +15,6 @@ declare
   _store text := flux.key_store(render.key);
   _params jsonb := flux.key_params(render.key);
   _watch record;
-  _statement text;
-  _message text;
   _part jsonb;
 begin
   select e.epoch, coalesce(v.version, 0)
@@ -24,15 +22,12 @@ begin
   from flux.epoch e
   left join flux.version v on v.key = render.key;
 
-  select c.statement, c.message
-  into _statement, _message
-  from flux.call('stores', _store, array(select jsonb_object_keys(_params - '@actor'))) as c;
-  if _statement is null then
-    raise exception using errcode = 'FX010', message = _message;
+  if to_regprocedure(format('flux.%I(jsonb)', 'store_' || left(_store, 51))) is null then
+    raise exception using errcode = 'FX010', message = format('There is no store "%s".', _store);
   end if;
 
   perform set_config('flux.actor', coalesce(_params ->> '@actor', ''), true);
-  execute _statement into document using _params - '@actor';
+  execute format('select flux.%I($1)', 'store_' || _store) into document using _params - '@actor';
   if jsonb_typeof(document) is distinct from 'object' then
     raise exception using errcode = 'FX013', message = format('store %s must render a JSON object', _store);
   end if;

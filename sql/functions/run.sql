@@ -5,6 +5,7 @@ create or replace function flux.run(
   name text,
   params text,
   refusal text,
+  deferred text,
   at timestamptz,
   seed text
 )
@@ -16,8 +17,6 @@ as $$
 declare
   _result flux.result;
   _params jsonb;
-  _statement text;
-  _deferred text;
 begin
   if run.refusal is not null then
     _result.status := 'refused';
@@ -37,28 +36,17 @@ begin
   begin
     _params := run.params::jsonb;
     if jsonb_typeof(_params) <> 'object' then
-      raise invalid_parameter_value using message = 'params must be a JSON object';
+      perform flux.reject('invalid_argument', 'Parameters are a JSON object.');
     end if;
-
-    select c.statement, c.code, c.message
-    into _statement, _result.code, _result.message
-    from flux.call('actions', run.name, array(select jsonb_object_keys(_params))) as c;
-    if _statement is null then
-      _result.status := 'refused';
-      return _result;
+    if to_regprocedure(format('flux.%I(jsonb)', 'action_' || left(run.name, 51))) is null then
+      perform flux.reject('unknown_action', format('There is no action "%s".', left(run.name, 51)));
     end if;
-
-    execute _statement into _result.reply using _params;
+    execute format('select flux.%I($1)', 'action_' || run.name) into _result.reply using _params;
 
     -- Constraints that wait for the commit are checked now, so that their verdict is this action's own.
-    select string_agg(format('%I.%I', n.nspname, c.conname), ', ')
-    into _deferred
-    from pg_catalog.pg_constraint c
-    join pg_catalog.pg_namespace n on n.oid = c.connamespace
-    where c.condeferred and c.conrelid <> 'flux.unsettled'::regclass;
-    if _deferred is not null then
-      execute format('set constraints %s immediate', _deferred);
-      execute format('set constraints %s deferred', _deferred);
+    if run.deferred is not null then
+      execute format('set constraints %s immediate', run.deferred);
+      execute format('set constraints %s deferred', run.deferred);
     end if;
     _result.status := 'ok';
   exception
@@ -94,8 +82,10 @@ begin
 end;
 $$;
 
-comment on function flux.run(integer, text, text, text, text, text, timestamptz, text) is $$
+comment on function flux.run(integer, text, text, text, text, text, text, timestamptz, text) is $$
 Run one action in a subtransaction, at its place in the batch, with the time and seed it is to see; or only refuse it.
+
+`deferred` names the constraints that wait for the commit, comma-separated, or is null.
 
 Never raises for what the action does: returns status `ok`, `refused` with a code of docs/protocol.md §6, or `retry` for a transient fault.
 $$;

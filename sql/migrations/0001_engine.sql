@@ -106,8 +106,7 @@ create unlogged table flux.change (
   id bigint generated always as identity
 );
 
-create unique index on flux.change (tx, action, watch, key, item) where watch > 0;
-create index on flux.change (tx, key);
+create index on flux.change (tx);
 
 -- One row a transaction that changed something outside of flux.dispatch; its deferred trigger settles.
 create unlogged table flux.unsettled (

@@ -103,7 +103,7 @@ async def test_touched_store_becomes_a_patch(front: Front, database: str) -> Non
         create table public.weather (degrees int); insert into weather values (20);
         create function stores.weather() returns jsonb language sql stable as
           'select jsonb_build_object(''degrees'', degrees) from public.weather';
-        select flux.declare_store('weather');
+        select flux.declare_store('weather'), flux.refresh();
         """
     )
     await front.say(Fetch("weather{}"))
@@ -162,6 +162,7 @@ async def test_bad_actions_are_refused_alone(front: Front, database: str, name: 
           'begin perform x from nowhere; end';
         create function actions.complain() returns void language plpgsql as
           'begin raise exception $m$too late$m$; end';
+        select flux.refresh();
         """
     )
     await enter(front)

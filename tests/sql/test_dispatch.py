@@ -28,7 +28,7 @@ FOR_TESTS = """
       $$ insert into public.pair values (pair.a, pair.b) $$;
     create function stores.number(n numeric default 1.50, i integer default 2) returns jsonb language sql stable as
       $$ select jsonb_build_object('n', n) $$;
-    select flux.declare_store('number');
+    select flux.declare_store('number'), flux.refresh();
 """
 
 
@@ -180,6 +180,7 @@ async def test_undeclared_stores_are_forbidden(sql: Sql) -> None:
         create function stores.secret() returns jsonb language sql stable as $$ select '{}'::jsonb $$;
         create function public.may(actor text, params jsonb) returns boolean language plpgsql as
           $$ begin if actor = 'break' then raise 'no'; end if; return actor = 'ada'; end $$;
+        select flux.refresh();
         """
     )
 
@@ -202,7 +203,7 @@ async def test_private_stores_are_the_actors_own(sql: Sql) -> None:
           $$ select jsonb_build_object('me', flux.actor()) $$;
         create function stores.nobody() returns jsonb language sql stable as
           $$ select jsonb_build_object('me', flux.actor()) $$;
-        select flux.declare_store('me', private => true), flux.declare_store('nobody');
+        select flux.declare_store('me', private => true), flux.declare_store('nobody'), flux.refresh();
         """
     )
     key = await sql.connection.fetchval("select key from flux.open('me', '{}', 'ada', '{}')")
@@ -234,8 +235,33 @@ async def test_every_function_says_what_it_does(sql: Sql) -> None:
         """
         select p.oid::regprocedure::text as name from pg_proc p
         where p.pronamespace in ('flux'::regnamespace, 'actions'::regnamespace, 'stores'::regnamespace)
-          and p.proname !~ '^watch_\\d+_' and obj_description(p.oid, 'pg_proc') is null
+          and p.proname !~ '^(watch|action|bind|store)_' and obj_description(p.oid, 'pg_proc') is null
           and p.proname not in ('see', 'deadlock', 'typed', 'rows', 'pair', 'number')
         """
     )
     assert [row["name"] for row in silent] == []
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        "create function actions.see(i integer) returns void language sql as ''",
+        "create function actions.nameless(integer) returns void language sql as ''",
+        "create function actions.many(variadic ids integer[]) returns void language sql as ''",
+        f"create function actions.{51 * 'x'}() returns void language sql as ''",
+    ],
+)
+async def test_what_cannot_be_called_is_refused_at_deploy(sql: Sql, definition: str) -> None:
+    """A name defined twice or too long, an argument without a name, a variadic one: refused before anybody calls."""
+    await sql.connection.execute(definition)
+    with pytest.raises(asyncpg.PostgresError) as caught:
+        await sql.connection.execute("select flux.refresh()")
+    assert caught.value.sqlstate in {"FX015", "FX016"}
+
+
+async def test_dropped_actions_are_unknown(sql: Sql) -> None:
+    """After a refresh an action that was dropped is unknown again."""
+    await sql.connection.execute("drop function actions.see(); select flux.refresh()")
+    assert await sql.statuses(Sent(1, "see", "{}"), Sent(2, "x" * 200, "{}"), Sent(3, 'a"b', "{}")) == (
+        3 * [("refused", "unknown_action")]
+    )

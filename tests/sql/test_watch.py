@@ -25,6 +25,7 @@ WINDOW = """
       store => 'shelf', path => '{all}', source => 'public.item', match => '{"shelf": "shelf"}', key => 'id',
       columns => '{id, rank}'
     );
+    select flux.refresh();
 """
 SHELVES = ['shelf{"shelf": "a"}', 'shelf{"shelf": "b"}']
 

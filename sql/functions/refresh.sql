@@ -1,0 +1,58 @@
+create or replace function flux.refresh()
+returns void
+language plpgsql
+volatile
+set search_path to ''
+as $$
+declare
+  _function record;
+  _bad text;
+begin
+  select string_agg(n.nspname || '.' || p.proname, ', ')
+  into _bad
+  from (select p.pronamespace, p.proname from pg_catalog.pg_proc p group by 1, 2 having count(*) > 1) as p
+  join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+  where n.nspname in ('actions', 'stores');
+  if _bad is not null then
+    raise exception using
+      errcode = 'FX016',
+      message = format('defined more than once: %s', _bad),
+      hint = 'A client names an action and its arguments, not their types: drop all but one.';
+  end if;
+  select string_agg(p.oid::regprocedure::text, ', ')
+  into _bad
+  from pg_catalog.pg_proc p
+  where p.pronamespace in ('actions'::regnamespace, 'stores'::regnamespace) and length(p.proname) > 50;
+  if _bad is not null then
+    raise exception using errcode = 'FX016', message = format('names have at most 50 characters: %s', _bad);
+  end if;
+
+  for _function in
+    select p.oid::regprocedure as name
+    from pg_catalog.pg_proc p
+    where p.pronamespace in ('actions'::regnamespace, 'stores'::regnamespace) and p.prokind = 'f'
+  loop
+    perform flux.generate_call(_function.name);
+  end loop;
+
+  for _function in
+    select g.oid::regprocedure as name
+    from pg_catalog.pg_proc g
+    where g.pronamespace = 'flux'::regnamespace
+      and g.proname ~ '^(action|bind|store)_'
+      and not exists (
+        select from pg_catalog.pg_proc p
+        where p.pronamespace = case when g.proname ~ '^action_' then 'actions' else 'stores' end::regnamespace
+          and p.proname = regexp_replace(g.proname, '^[a-z]+_', '')
+      )
+  loop
+    execute format('drop function %s', _function.name);
+  end loop;
+end;
+$$;
+
+comment on function flux.refresh() is $$
+Take notice of all actions and stores as they are now; a deploy ends with it.
+
+Raises FX016 when a name is defined more than once or is too long, FX015 when an argument has no name.
+$$;
