@@ -12,7 +12,7 @@ set search_path to ''
 as $$
 begin
   if (again.first_name, again.first_params) is distinct from (again.name, again.params) then
-    return row('invalid', null, 'number_reused', 'The number was used for another action.', null, null, '{}', null)::flux.result;
+    return flux.no_outcome('invalid', 'number_reused', 'The number was used for another action.');
   end if;
   return again.outcome;
 end;

@@ -26,20 +26,21 @@ set extra_float_digits to 1
 as $$
 #variable_conflict use_column
 declare
-  _count constant integer := coalesce(array_length(dispatch.names, 1), 0);
   _tx constant xid8 := pg_current_xact_id();
-  _slots integer[];
+  _count constant integer := cardinality(dispatch.names);
   _used bigint[];
   _held boolean[];
-  _ran boolean[] := array_fill(false, array[_count]);
-  _results flux.result[] := array_fill(null::flux.result, array[_count]);
-  _seeds text[] := array_fill(null::text, array[_count]);
-  _times timestamptz[] := array_fill(null::timestamptz, array[_count]);
-  _result flux.result;
-  _slot integer;
-  _now timestamptz;
-  _stores jsonb;
   _deferred text;
+  _now timestamptz;
+  _sent record;
+  _ran integer[] := '{}';
+  _first integer;
+  _result flux.result;
+  _results flux.result[] := '{}';
+  _times timestamptz[] := array_fill(null::timestamptz, array[_count]);
+  _seeds text[] := array_fill(null::text, array[_count]);
+  _touching integer[];
+  _touched text[];
 begin
   -- Held to the end: whoever deposes this leader waits for the batch or ends it, and a deposed leader cannot begin one.
   perform from flux.term t where t.term = dispatch.term for share;
@@ -49,32 +50,25 @@ begin
 
   -- Counters first, locked in one order, before anything runs.
   insert into flux.client as c (actor, client, lane)
-  select distinct e.actor, e.client, e.lane
-  from unnest(dispatch.actors, dispatch.clients, dispatch.lanes) as e (actor, client, lane)
-  order by e.actor, e.client, e.lane
+  select distinct u.actor, u.client, u.lane
+  from unnest(dispatch.actors, dispatch.clients, dispatch.lanes) as u (actor, client, lane)
+  order by u.actor, u.client, u.lane
   on conflict do nothing;
-
-  select array_agg(e.slot order by e.position)
-  into _slots
-  from (
-    select dense_rank() over (order by u.actor, u.client, u.lane)::integer as slot, u.position
-    from unnest(dispatch.actors, dispatch.clients, dispatch.lanes) with ordinality as u (actor, client, lane, position)
-  ) as e;
 
   select array_agg(l.number order by l.actor, l.client, l.lane), array_agg(false)
   into _used, _held
   from (
     select c.actor, c.client, c.lane, c.number
     from flux.client c
-    join (
-      select distinct u.actor, u.client, u.lane
+    where (c.actor, c.client, c.lane) in (
+      select u.actor, u.client, u.lane
       from unnest(dispatch.actors, dispatch.clients, dispatch.lanes) as u (actor, client, lane)
-    ) as e on e.actor = c.actor and e.client = c.client and e.lane = c.lane
+    )
     order by c.actor, c.client, c.lane
-    for update of c
+    for update
   ) as l;
 
-  select max(l.at) into _now from (select a.at from flux.action a order by a.seq desc limit 1) as l;
+  select a.at into _now from flux.action a order by a.seq desc limit 1;
 
   select string_agg(format('%I.%I', n.nspname, c.conname), ', ')
   into _deferred
@@ -82,118 +76,107 @@ begin
   join pg_catalog.pg_namespace n on n.oid = c.connamespace
   where c.condeferred and c.conrelid <> 'flux.unsettled'::regclass;
 
-  for i in 1 .. _count loop
-    _slot := _slots[i];
-    if _held[_slot] then
-      _result := row('retry', null, 'held', 'An earlier action of this client has to be tried again first.', null, null, '{}', null)::flux.result;
-    elsif dispatch.numbers[i] = _used[_slot] + 1 then
+  for _sent in
+    select u.*, dense_rank() over (order by u.actor, u.client, u.lane)::integer as slot
+    from unnest(
+      dispatch.actors, dispatch.claims, dispatch.clients, dispatch.lanes, dispatch.numbers, dispatch.names, dispatch.params,
+      dispatch.refusals
+    ) with ordinality as u (actor, claims, client, lane, number, name, params, refusal, place)
+    order by u.place
+  loop
+    if _held[_sent.slot] then
+      _result := flux.no_outcome('retry', 'held', 'An earlier action of this client has to be tried again first.');
+    elsif _sent.number = _used[_sent.slot] + 1 then
       _now := greatest(clock_timestamp(), _now + interval '1 microsecond');
-      _times[i] := _now;
-      _seeds[i] := gen_random_uuid();
+      _times[_sent.place] := _now;
+      _seeds[_sent.place] := gen_random_uuid();
       _result := flux.run(
-        i, dispatch.actors[i], dispatch.claims[i], dispatch.names[i], dispatch.params[i], dispatch.refusals[i], _deferred, _now,
-        _seeds[i]
+        _sent.place::integer, _sent.actor, _sent.claims, _sent.name, _sent.params, _sent.refusal, _deferred, _now,
+        _seeds[_sent.place]
       );
       if _result.status = 'retry' then
-        _held[_slot] := true;
+        _held[_sent.slot] := true;
       else
-        _used[_slot] := dispatch.numbers[i];
-        _ran[i] := true;
+        _used[_sent.slot] := _sent.number;
+        _ran := _ran || _sent.place::integer;
       end if;
-    elsif dispatch.numbers[i] <= _used[_slot] then
-      _result := null;
-      for j in reverse i - 1 .. 1 loop
-        -- Twice in one batch: the log does not have the first yet.
-        if _ran[j] and _slots[j] = _slot and dispatch.numbers[j] = dispatch.numbers[i] then
-          _result := flux.again(dispatch.names[j], dispatch.params[j], dispatch.names[i], dispatch.params[i], _results[j]);
-          _result.same_as := j;
-          exit;
-        end if;
-      end loop;
-      if _result is null then
-        _result := flux.past_outcome(
-          dispatch.actors[i], dispatch.clients[i], dispatch.lanes[i], dispatch.numbers[i], dispatch.names[i], dispatch.params[i]
-        );
+    elsif _sent.number <= _used[_sent.slot] then
+      -- Twice in one batch: the log does not have the first yet.
+      select r.place
+      into _first
+      from unnest(_ran) as r (place)
+      where dispatch.numbers[r.place] = _sent.number
+        and dispatch.clients[r.place] = _sent.client
+        and dispatch.actors[r.place] = _sent.actor
+        and dispatch.lanes[r.place] = _sent.lane;
+      if found then
+        _result := flux.again(dispatch.names[_first], dispatch.params[_first], _sent.name, _sent.params, _results[_first]);
+        _result.same_as := _first;
+      else
+        _result := flux.past_outcome(_sent.actor, _sent.client, _sent.lane, _sent.number, _sent.name, _sent.params);
       end if;
-    elsif _used[_slot] = 0 then
-      _result := row(
-        'invalid', null, 'client_expired', 'This client is not known; take a new id and begin at 1.', null, null, '{}', null
-      )::flux.result;
+    elsif _used[_sent.slot] = 0 then
+      _result := flux.no_outcome('invalid', 'client_expired', 'This client is not known; take a new id and begin at 1.');
     else
-      _result := row(
-        'invalid', null, 'number_gap', format('Number %s was expected.', _used[_slot] + 1), null, null, '{}', null
-      )::flux.result;
+      _result := flux.no_outcome('invalid', 'number_gap', format('Number %s was expected.', _used[_sent.slot] + 1));
     end if;
-    _results[i] := _result;
+    _results := _results || _result;
   end loop;
   perform set_config('flux.ordinal', '', true), set_config('flux.actor', '', true), set_config('flux.claims', '', true),
     set_config('flux.now', '', true), set_config('flux.seed', '', true);
 
   -- Which action touched which stores, before the record of it is settled and gone.
-  select jsonb_object_agg(t.action, t.keys)
-  into _stores
-  from (
-    select c.action, jsonb_agg(distinct c.key) as keys from flux.change c where c.tx = _tx group by c.action
-  ) as t;
+  select array_agg(c.action), array_agg(c.key)
+  into _touching, _touched
+  from (select distinct c.action, c.key from flux.change c where c.tx = _tx) as c;
   perform flux.settle();
-  if _stores is not null then
-    for i in 1 .. _count loop
-      if _ran[i] and _stores ? i::text then
-        _result := _results[i];
-        select jsonb_object_agg(v.key, v.version)
-        into _result.stores
-        from jsonb_array_elements_text(_stores -> i::text) as k (key)
-        join flux.version v on v.key = k.key;
-        _results[i] := _result;
-      end if;
-    end loop;
-  end if;
 
-  insert into flux.action (
-    actor, claims, client, lane, number, name, params, at, seed, status, reply, code, message, constraint_name, sqlstate, stores
-  )
-  select
-    e.actor, e.claims, e.client, e.lane, e.number, e.name, e.params, e.at, e.seed,
-    (e.result).status, (e.result).reply, (e.result).code, (e.result).message, (e.result).constraint_name, (e.result).sqlstate,
-    coalesce((e.result).stores, '{}')
-  from (
-    select u.*, _results[u.position] as result
+  return query
+  with touched as (
+    select t.action, jsonb_object_agg(t.key, v.version) as stores
+    from unnest(_touching, _touched) as t (action, key)
+    join flux.version v on v.key = t.key
+    group by t.action
+  ),
+  outcome as materialized (
+    select r.place, r.status, r.reply, r.code, r.message, r.constraint_name, r.sqlstate,
+      coalesce(t.stores, r.stores, '{}') as stores
+    from unnest(_results) with ordinality as r (
+      status, reply, code, message, constraint_name, sqlstate, stores, same_as, place
+    )
+    left join touched t on t.action = coalesce(r.same_as, r.place)
+  ),
+  logged as (
+    insert into flux.action (
+      actor, claims, client, lane, number, name, params, at, seed, status, reply, code, message, constraint_name, sqlstate, stores
+    )
+    select u.actor, u.claims, u.client, u.lane, u.number, u.name, u.params, u.at, u.seed,
+      o.status, o.reply, o.code, o.message, o.constraint_name, o.sqlstate, o.stores
     from unnest(
       dispatch.actors, dispatch.claims, dispatch.clients, dispatch.lanes, dispatch.numbers, dispatch.names, dispatch.params,
-      _times, _seeds, _ran
-    ) with ordinality as u (actor, claims, client, lane, number, name, params, at, seed, ran, position)
-  ) as e
-  where e.ran
-  order by e.position;
+      _times, _seeds
+    ) with ordinality as u (actor, claims, client, lane, number, name, params, at, seed, place)
+    join outcome o on o.place = u.place
+    where u.place = any (_ran)
+    order by u.place
+    returning actor, client, lane, number
+  ),
+  counted as (
+    update flux.client as c
+    set number = l.number, seen_at = now()
+    from (select l.actor, l.client, l.lane, max(l.number) as number from logged l group by l.actor, l.client, l.lane) as l
+    where c.actor = l.actor and c.client = l.client and c.lane = l.lane
+  )
+  select o.status, o.reply::text, o.code, o.message, o.constraint_name, o.stores::text
+  from outcome o
+  order by o.place;
 
-  update flux.client as c
-  set number = e.number, seen_at = now()
-  from (
-    select u.actor, u.client, u.lane, max(u.number) as number
-    from unnest(dispatch.actors, dispatch.clients, dispatch.lanes, dispatch.numbers, _ran) as u (actor, client, lane, number, ran)
-    where u.ran
-    group by u.actor, u.client, u.lane
-  ) as e
-  where c.actor = e.actor and c.client = e.client and c.lane = e.lane;
-
-  -- Clients that began beyond 1 have left no trace.
-  delete from flux.client c
-  using unnest(dispatch.actors, dispatch.clients, dispatch.lanes) as u (actor, client, lane)
-  where c.actor = u.actor and c.client = u.client and c.lane = u.lane and c.number = 0;
-
-  for i in 1 .. _count loop
-    _result := _results[i];
-    if _result.same_as is not null then
-      _result.stores := (_results[_result.same_as]).stores;
-    end if;
-    status := _result.status;
-    reply := _result.reply::text;
-    code := _result.code;
-    message := _result.message;
-    constraint_name := _result.constraint_name;
-    stores := coalesce(_result.stores, '{}')::text;
-    return next;
-  end loop;
+  if 0 = any (_used) then
+    -- Clients that began beyond 1 leave no trace.
+    delete from flux.client c
+    using unnest(dispatch.actors, dispatch.clients, dispatch.lanes) as u (actor, client, lane)
+    where c.actor = u.actor and c.client = u.client and c.lane = u.lane and c.number = 0;
+  end if;
 end;
 $$;
 

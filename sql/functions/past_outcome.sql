@@ -21,9 +21,7 @@ begin
     and a.lane = past_outcome.lane
     and a.number = past_outcome.number;
   if not found then
-    return row(
-      'invalid', null, 'outcome_expired', 'The action was applied; its outcome is no longer kept.', null, null, '{}', null
-    )::flux.result;
+    return flux.no_outcome('invalid', 'outcome_expired', 'The action was applied; its outcome is no longer kept.');
   end if;
   return flux.again(
     _past.name, _past.params, past_outcome.name, past_outcome.params,
