@@ -151,8 +151,9 @@ class Subscription:
             Stopped: The client has stopped.
 
         """
+        await self.ready()
         epoch = self.epoch
-        while not self.held or (self.version <= after and self.epoch == epoch):
+        while self.version <= after and self.epoch == epoch:
             await self._wait()
         return self.version
 

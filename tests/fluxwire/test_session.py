@@ -160,7 +160,6 @@ class TestStores:
         opened.subscribed(room, version=3, resumed=False)
         opened.snapshot({}, version=3)
         await ready
-        await asyncio.sleep(0)
         assert not changed.done()
         opened.update(3, 5)
         assert await changed == 5
@@ -354,7 +353,6 @@ class TestActions:
     async def test_times(self, opened: Wire) -> None:
         """An action knows when it was first sent and when its outcome came."""
         action = opened.session.dispatch("act", {})
-        assert action.sent_at is None
         opened.sent()
         first = opened.now
         opened.reopen()
