@@ -63,7 +63,7 @@ async def _guest(gate: TokenGate, request: Request) -> Response:
             return PlainTextResponse(f"At most {GUEST_BODY} bytes.\n", status_code=413)
     try:
         name = " ".join(msgspec.json.decode(body, type=_Guest).name.split())
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return PlainTextResponse('{"name": "..."} is expected.\n', status_code=400)
     if not 0 < len(name) <= GUEST_NAME or not name.isprintable():
         return PlainTextResponse(f"A name has 1 to {GUEST_NAME} printable characters.\n", status_code=400)

@@ -52,15 +52,13 @@ def test_patience_grows_while_nothing_is_answered() -> None:
 
 
 def test_full_by_number_or_weight() -> None:
-    """§6, busy: there is a limit to how many and how much."""
-    many, heavy = Unanswered(), Unanswered()
-    for number in range(MOST_UNANSWERED):
-        assert not many.full
-        many.add(action(number), 0.0)
-    assert many.full
-    many.answer(0, 0, 0.0)
-    assert not many.full
-    heavy.add(action(1, params="x" * MOST_UNANSWERED_BYTES), 0.0)
-    assert heavy.full
-    heavy.answer(0, 1, 0.0)
-    assert not heavy.full
+    """§6, busy: there is a limit to how many and how much, and an outcome makes room."""
+    for params, most in ("{}", MOST_UNANSWERED), ("x" * (MOST_UNANSWERED_BYTES // 8), 8):
+        unanswered = Unanswered()
+        full = []
+        for number in range(most):
+            unanswered.add(action(number, params=params), 0.0)
+            full.append(unanswered.full)
+        assert full == [False] * (most - 1) + [True]
+        unanswered.answer(0, 0, 0.0)
+        assert not unanswered.full

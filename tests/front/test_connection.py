@@ -26,7 +26,7 @@ def verify(token: str) -> Identity:
 class Client:
     """Drives a connection as a client would, and reads what it says."""
 
-    def __init__(self, *, upgraded: bool = True, open: bool = False) -> None:
+    def __init__(self, *, upgraded: bool = True, opened: bool = False) -> None:
         self.connection = Connection(verify=verify)
         self.events: list[Event] = []
         self.frames: list[Json] = []
@@ -38,7 +38,7 @@ class Client:
         if upgraded:
             self.feed(request())
             assert self.head.startswith(b"HTTP/1.1 101 ")
-        if open:
+        if opened:
             self.say(HELLO)
             assert self.connection.state is State.OPEN
 
@@ -115,7 +115,7 @@ def test_nothing_comes_before_hello(text: bytes) -> None:
 
 def test_a_second_hello() -> None:
     """§2: a second hello closes with 4001."""
-    client = Client(open=True)
+    client = Client(opened=True)
     client.say(HELLO)
     assert client.code == CloseCode.BAD_FRAME
 
@@ -128,7 +128,7 @@ def test_the_table_is_complete() -> None:
 
 def test_ping_is_answered() -> None:
     """§2: a ping gets its pong, before what is said after it."""
-    client = Client(open=True)
+    client = Client(opened=True)
     client.feed(masked(b'{"type":"ping"}') + masked(b'{"type":"nonsense"}'))
     assert client.frames[1:] == [{"type": "pong"}]
     assert client.code == CloseCode.BAD_FRAME
@@ -141,7 +141,7 @@ def test_frames_become_events() -> None:
         b'{"type":"dispatch","number":1,"name":"n"}',
         b'{"type":"unsubscribe","ids":[1]}',
     ]
-    client = Client(open=True)
+    client = Client(opened=True)
     for byte in b"".join(masked(text) for text in texts):
         client.feed(bytes([byte]))
     assert [type(event) for event in client.events[1:]] == [Subscribe, Dispatch, Unsubscribe]
@@ -150,14 +150,14 @@ def test_frames_become_events() -> None:
 def test_what_came_before_a_fault_counts() -> None:
     """An action is not lost because the next frame in its segment is bad; what comes after the fault is not heard."""
     action = masked(b'{"type":"dispatch","number":1,"name":"n"}')
-    client = Client(open=True)
+    client = Client(opened=True)
     client.feed(action + masked(b"{") + action)
     assert [type(event) for event in client.events[1:]] == [Dispatch]
 
 
 def test_fragments_make_one_message() -> None:
     """A message may come in fragments, with control frames between them."""
-    client = Client(open=True)
+    client = Client(opened=True)
     client.feed(masked(b'{"type":', fin=False))
     client.feed(masked(b"x", opcode=Opcode.PING))
     client.feed(masked(b'"ping"', opcode=Opcode.CONT, fin=False) + masked(b"}", opcode=Opcode.CONT))
@@ -184,7 +184,7 @@ def test_fragments_make_one_message() -> None:
 )
 def test_each_fault_has_its_code(data: bytes, code: int) -> None:
     """§1, RFC 6455: what is no frame of ours closes with the code that says so, and the stream ends."""
-    client = Client(open=True)
+    client = Client(opened=True)
     client.feed(data)
     assert (client.code, client.ended, client.connection.state) == (code, True, State.CLOSED)
 
@@ -194,21 +194,21 @@ def test_each_fault_has_its_code(data: bytes, code: int) -> None:
 )
 def test_golden_faults(case: Json) -> None:
     """Every golden fault closes with the code written down for it."""
-    client = Client(open=True)
+    client = Client(opened=True)
     client.say(case["text"].encode())
     assert client.code == case["close"]
 
 
 def test_a_client_that_says_goodbye() -> None:
     """RFC 6455: a close frame is answered with its code, and the stream ends."""
-    client = Client(open=True)
+    client = Client(opened=True)
     client.feed(masked(Close(1000, "bye").serialize(), opcode=Opcode.CLOSE))
     assert (client.code, client.ended, client.connection.state) == (1000, True, State.CLOSED)
 
 
 def test_a_client_that_vanishes() -> None:
     """The end of the stream closes the connection at any time."""
-    for client in (Client(upgraded=False), Client(), Client(open=True)):
+    for client in (Client(upgraded=False), Client(), Client(opened=True)):
         client.connection.receive_eof()
         client.collect()
         assert client.connection.state is State.CLOSED
@@ -216,7 +216,7 @@ def test_a_client_that_vanishes() -> None:
 
 def test_our_own_close() -> None:
     """A front that goes away says so; a long reason is cut between characters; nothing is heard or said any more."""
-    client = Client(open=True)
+    client = Client(opened=True)
     client.connection.close(CloseCode.GOING_AWAY, "é" * 200)
     client.connection.close(CloseCode.BLOCKED)
     client.connection.ping()
@@ -227,7 +227,7 @@ def test_our_own_close() -> None:
 
 def test_heartbeat() -> None:
     """A ping of ours goes out as a WebSocket ping; before the upgrade there is nobody to ask."""
-    client = Client(open=True)
+    client = Client(opened=True)
     client.connection.ping()
     client.collect()
     assert client.controls == [(Opcode.PING, b"")]
@@ -266,7 +266,9 @@ cuts = st.lists(st.integers(1, 60), max_size=20)
 @example(True, masked(b"", opcode=Opcode.CLOSE) * 2, [])
 def test_any_bytes_have_an_orderly_end(upgraded: bool, data: bytes, lengths: list[int]) -> None:
     """Whatever bytes come, whole or cut, before or after the upgrade: no exception, and the same is heard."""
-    _same_in_pieces(Client(upgraded=upgraded, open=upgraded), Client(upgraded=upgraded, open=upgraded), data, lengths)
+    _same_in_pieces(
+        Client(upgraded=upgraded, opened=upgraded), Client(upgraded=upgraded, opened=upgraded), data, lengths
+    )
 
 
 messages = st.lists(
@@ -285,7 +287,7 @@ messages = st.lists(
 @given(st.booleans(), messages, cuts)
 def test_any_messages_have_an_orderly_end(opened: bool, data: bytes, lengths: list[int]) -> None:
     """The same for sequences of WebSocket frames."""
-    _same_in_pieces(Client(open=opened), Client(open=opened), data, lengths)
+    _same_in_pieces(Client(opened=opened), Client(opened=opened), data, lengths)
 
 
 def _same_in_pieces(whole: Client, pieces: Client, data: bytes, lengths: list[int]) -> None:

@@ -1,4 +1,5 @@
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -143,17 +144,15 @@ def test_lone_surrogates_are_for_postgres_to_refuse(written: str, passed_on: str
     assert bytes(frame.params).decode() == passed_on
 
 
-@given(st.binary(max_size=300))
+@given(st.text(max_size=300).map(str.encode))
 @example(b'{"type":"dispatch","number":1,"name":"\\ud800"}')
 @example(b'{"a":' * 10_000)
 @example(b'{"type":"ping","x":' + b"[" * 20_000 + b"]" * 20_000 + b"}")
 @example(b'{"type":"ping","x":"\\ud8"}')
-def test_any_bytes_are_a_frame_or_not(data: bytes) -> None:
-    """Whatever the bytes, they are read or refused, and nothing else happens."""
-    try:
+def test_any_text_is_a_frame_or_not(data: bytes) -> None:
+    """Whatever the text, it is read or refused, and nothing else happens."""
+    with suppress(BadFrame):
         parse(data)
-    except BadFrame:
-        pass
 
 
 scalars = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=6)
@@ -169,10 +168,8 @@ kinds = st.sampled_from(["hello", "subscribe", "unsubscribe", "dispatch", "ping"
 @given(kinds, st.dictionaries(members, values, max_size=5))
 def test_any_object_is_a_frame_or_not(kind: str, others: Json) -> None:
     """The same for objects that come close to a frame."""
-    try:
+    with suppress(BadFrame):
         parse(json.dumps(others | {"type": kind}).encode())
-    except BadFrame:
-        pass
 
 
 @pytest.mark.parametrize("length", [0, 1, 125, 126, 127, 65_535, 65_536, 70_000])

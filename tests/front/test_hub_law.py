@@ -1,4 +1,4 @@
-"""The law of the front: whatever is delayed, lost, blocked or cut, what a client holds is an unbroken chain that ends at the truth."""
+"""The law of the front, whatever is delayed, lost or blocked: what a client holds is an unbroken chain to the truth."""
 
 from hypothesis import settings
 from hypothesis import strategies as st

@@ -4,10 +4,10 @@ from front.gates import Identity
 from front.openings import MOST_VERDICTS, PATIENCE, Openings
 
 
-def subscription(actor: str = "ada", id: int = 1) -> Subscription:
+def subscription(actor: str = "ada", number: int = 1) -> Subscription:
     client = Client(1, Identity(actor, f'{{"sub":"{actor}"}}'), "c", {}, [], Unanswered())
-    client.subscriptions[id] = Subscription(client, id, None)
-    return client.subscriptions[id]
+    client.subscriptions[number] = Subscription(client, number, None)
+    return client.subscriptions[number]
 
 
 def opened(question: Open | None, *, shared: bool, ttl_ms: int = 1000) -> Opened:
@@ -23,7 +23,7 @@ def denied(question: Open | None) -> Denied:
 def test_a_question_is_asked_once() -> None:
     """However many wait, one question is under way; its verdict serves all of them."""
     openings = Openings()
-    first, second = subscription(id=1), subscription(id=2)
+    first, second = subscription(number=1), subscription(number=2)
     question = openings.ask("room", "{}", first, 0.0)
     assert question == Open(1, "room", "{}", "ada", first.client.identity.claims)
     assert openings.ask("room", "{}", second, 0.0) is None

@@ -18,7 +18,7 @@ class Item:
     st.lists(st.floats(0.01, 40), min_size=1, max_size=40),
 )
 def test_everything_comes_round(start: float, deadlines: list[float], steps: list[float]) -> None:
-    """An item is never looked at before its time within a turn, and at most a slot after it was due at a turn of the wheel."""
+    """An item is looked at when the wheel turns past its time: never before, if it is less than a turn away."""
     wheel: Wheel[Item] = Wheel(start)
     waiting = [Item(start + deadline) for deadline in deadlines]
     for item in waiting:

@@ -159,8 +159,9 @@ class World:
         self.clients.append(simulated)
         return simulated
 
-    def subscribe(self, simulated: Simulated, name: str, *, resume: bool = False, id: int | None = None) -> int:
-        number = id if id is not None else next(n for n in range(1, 1000) if n not in simulated.keys)
+    def subscribe(self, simulated: Simulated, name: str, *, resume: bool = False, number: int | None = None) -> int:
+        if number is None:
+            number = next(n for n in range(1, 1000) if n not in simulated.keys)
         request: Json = {"id": number, "name": name}
         old = simulated.old.get(f"{name}{{}}")
         if old is not None and resume:

@@ -1,0 +1,163 @@
+"""A front on a real port over a bus in memory, with a multiplexer that answers as one would."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from websockets.asyncio.client import ClientConnection, connect
+
+from broker.bus import FrontBus
+from broker.memory_bus import MemoryBus
+from broker.messages import Action, Commit, Fetch, FrontMessage, Open, Opened, Outcome, Renew, Renewed, Snapshot, Update
+from front.gates import TokenGate
+from front.http import application
+from front.hub import Hub
+from front.listener import Listener, listener, shared_port
+from front.server import Server
+
+from .wire import KEY, Json
+from .world import snapshot_frame, update_frame
+
+DEADLINE = 20.0
+GATE = TokenGate(KEY)
+
+T = TypeVar("T")
+
+
+async def soon(awaitable: Awaitable[T]) -> T:
+    """Wait for something that is about to happen."""
+    return await asyncio.wait_for(awaitable, DEADLINE)
+
+
+class Multiplexer:
+    """Answers every front on a bus; each action named after stores changes them in one commit."""
+
+    def __init__(self, bus: MemoryBus) -> None:
+        self._bus = bus.multiplexer()
+        self.versions: dict[str, int] = {}
+        self.document: Json = {}
+        self.actions: list[Action] = []
+        self.renewals = 0
+
+    async def run(self) -> None:
+        while True:
+            for delivery in await self._bus.receive(10):
+                for message in delivery.parcel.messages:
+                    await self._answer(delivery.parcel.front, message)
+                await self._bus.acknowledge([delivery])
+
+    async def _answer(self, front: str, message: FrontMessage) -> None:
+        match message:
+            case Open():
+                key = message.name + message.params
+                await self._bus.send({front: [Opened(message.request, key, shared=True, ttl_ms=5000)]})
+            case Fetch():
+                version = self.versions.get(message.key, 0)
+                frame = json.loads(snapshot_frame(message.key, "e", version)) | {"document": self.document}
+                await self._bus.send({front: [Snapshot(message.key, "e", version, json.dumps(frame).encode())]})
+            case Renew():
+                self.renewals += 1
+                await self._bus.send({front: [Renewed(1)]})
+            case Action():
+                self.actions.append(message)
+                stores = await self.commit(*message.name.split(","))
+                outcome = Outcome(message.connection, 0, message.number, "ok", message.params, None, stores)
+                await self._bus.send({front: [outcome]})
+
+    async def commit(self, *names: str, padding: int = 0) -> dict[str, int]:
+        updates = []
+        for key in (name + "{}" for name in names):
+            before = self.versions.get(key, 0)
+            self.versions[key] = before + 1
+            frame = update_frame(key, "e", before, before + 1) + b" " * padding
+            updates.append(Update(key, "e", before, before + 1, frame))
+        await self._bus.publish([Commit(updates)])
+        return {update.key: update.to_version for update in updates}
+
+
+class Client:
+    """A client of a real socket."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self.socket = socket
+
+    async def say(self, **frame: object) -> None:
+        await soon(self.socket.send(json.dumps(frame)))
+
+    async def hear(self) -> Json:
+        frame = json.loads(await soon(self.socket.recv()))
+        assert isinstance(frame, dict)
+        return frame
+
+    async def hello(self, actor: str = "ada") -> None:
+        token = GATE.sign(actor, now=time.time(), lifetime=60)
+        await self.say(type="hello", protocols=[1], token=token, client="c")
+        assert (await self.hear())["type"] == "welcome"
+
+    async def subscribe(self, number: int, name: str) -> None:
+        await self.say(type="subscribe", stores=[{"id": number, "name": name}])
+        assert (await self.hear())["type"] == "subscribed"
+        assert (await self.hear())["type"] == "snapshot"
+
+    async def code(self) -> int | None:
+        """The code it is closed with."""
+        await soon(self.socket.wait_closed())
+        return self.socket.close_code
+
+
+class Running:
+    """A front at work."""
+
+    def __init__(self, server: Server, listener: Listener, port: int, multiplexer: Multiplexer) -> None:
+        self.server = server
+        self.listener = listener
+        self.port = port
+        self.multiplexer = multiplexer
+
+    @property
+    def http(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @asynccontextmanager
+    async def client(self, *, hello: bool = True) -> AsyncIterator[Client]:
+        address = f"ws://127.0.0.1:{self.port}/ws"
+        async with connect(address, compression=None, max_size=None, ping_interval=None) as socket:
+            client = Client(socket)
+            if hello:
+                await client.hello()
+            yield client
+
+
+@asynccontextmanager
+async def running(
+    *, bus: FrontBus | None = None, web: Path | None = None, guests: bool = False
+) -> AsyncIterator[Running]:
+    """Run a front on a free port; on the way out it ends as by SIGTERM.
+
+    Args:
+        bus: Used instead of the front's end of the bus in memory.
+        web: Folder served at ``/``.
+        guests: Whether guests get tokens.
+
+    """
+    memory = MemoryBus(quiet=0.05)
+    multiplexer = Multiplexer(memory)
+    server = Server(hub=Hub(front="f"), bus=bus or memory.front("f"), verify=GATE.verify)
+    http = application(ready=server.ready, gate=GATE, web=web, guests=guests)
+    port = listener(http=http, accept=server.accept)
+    with shared_port("127.0.0.1", 0) as bound:
+        work = [asyncio.create_task(server.run()), asyncio.create_task(multiplexer.run())]
+        bound.listen()  # so that clients may come at once
+        serve = asyncio.create_task(port.serve(sockets=[bound]))
+        try:
+            yield Running(server, port, bound.getsockname()[1], multiplexer)
+        finally:
+            port.should_exit = True
+            await soon(serve)
+            for task in work:
+                task.cancel()
+            await asyncio.gather(*work, return_exceptions=True)

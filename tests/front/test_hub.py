@@ -1,0 +1,410 @@
+from typing import TypeVar
+
+import pytest
+
+from broker.messages import (
+    Action,
+    Commit,
+    Denied,
+    Error,
+    Fetch,
+    Gone,
+    Lead,
+    Open,
+    Opened,
+    Outcome,
+    Renew,
+    Renewed,
+    Update,
+)
+from front.clients import MOST_UNANSWERED
+from front.hub import FRESH, PARCEL, RENEW
+from front.stores import GRACE, PATIENCE
+
+from .world import Simulated, World, update_frame
+
+T = TypeVar("T")
+
+
+def settled(*names: str, clients: int = 1) -> tuple[World, list[Simulated]]:
+    """A world in which each client holds these stores, and all is said."""
+    world = World()
+    simulated = [world.connect() for _ in range(clients)]
+    for client in simulated:
+        for name in names:
+            world.subscribe(client, name)
+    world.talk()
+    world.asked.clear()
+    return world, simulated
+
+
+def asked(world: World, kind: type[T]) -> list[T]:
+    """What the hub has asked of a kind since the last look."""
+    world.carry()
+    found: list[T] = [message for message in world.asked if isinstance(message, kind)]
+    world.asked.clear()
+    return found
+
+
+def test_a_crowd_costs_one_question_and_one_snapshot() -> None:
+    """A store is opened and fetched once, however many want it at the same time or after."""
+    world = World()
+    crowd = [world.connect(f"actor {number}") for number in range(50)]
+    for client in crowd:
+        world.subscribe(client, "a")
+    world.talk()
+    late = world.connect()
+    world.subscribe(late, "a")
+    assert [type(message) for message in world.asked] == [Open, Fetch]
+    assert all(client.documents["a{}"].version == 0 for client in [*crowd, late])
+
+
+def test_an_update_is_one_object_for_all() -> None:
+    """Bytes are made once: every holder is handed the same frame."""
+    world, clients = settled("a", clients=20)
+    world.commit("a")
+    world.hub.take(world.shared.popleft(), world.now)
+    written = [data for _, data in world.hub.writes()]
+    assert len(written) == len(clients)
+    assert len({id(data) for data in written}) == 1
+
+
+def test_a_commit_of_several_stores_is_announced_to_who_holds_several() -> None:
+    """§5: how many belong together depends on what a client holds; one alone is not announced."""
+    world, (both, one) = settled("a", clients=2)
+    world.subscribe(both, "b")
+    world.talk()
+    world.commit("a", "b", "c")
+    world.talk()
+    assert (both.together, one.together) == ([["a{}", "b{}"]], [])
+    assert one.documents["a{}"].version == 1
+
+
+def test_a_blocked_client_costs_nothing_and_catches_up() -> None:
+    """Promise 7: nothing of stores is queued for it; when it drains it gets what it missed, together."""
+    world, (slow, quick) = settled("a", "b", clients=2)
+    world.hub.blocked(slow.client)
+    for _ in range(3):
+        world.commit("a")
+    world.commit("b")
+    world.talk()
+    assert quick.documents["a{}"].version == 3
+    assert slow.documents["a{}"].version == 0
+    world.hub.drained(slow.client, world.now)
+    world.flush()
+    assert (slow.documents["a{}"].version, slow.documents["b{}"].version) == (3, 1)
+    assert slow.together == [["a{}", "a{}", "a{}", "b{}"]]
+    assert asked(world, Fetch) == []
+
+
+def test_outcomes_reach_a_blocked_client() -> None:
+    """Only frames of stores are held back."""
+    world, (slow,) = settled("a")
+    world.hub.blocked(slow.client)
+    world.dispatch(slow, "a")
+    world.talk()
+    assert [outcome["stores"] for outcome in slow.outcomes] == [{"a{}": 1}]
+
+
+def test_a_client_that_was_blocked_beyond_the_ring_gets_a_snapshot() -> None:
+    """Its backlog collapses; the snapshot is asked for once."""
+    world, (slow,) = settled("a")
+    world.hub.blocked(slow.client)
+    for version in range(100):
+        frame = update_frame("a{}", "1", version, version + 1) + b" " * 2_000
+        world.hub.take(Commit([Update("a{}", "1", version, version + 1, frame)]), world.now)
+    world.versions["a{}"] = 100
+    world.hub.drained(slow.client, world.now)
+    world.flush()
+    assert asked(world, Fetch) == [Fetch("a{}")]
+    world.talk()
+    assert slow.documents["a{}"].version == 100
+
+
+def test_a_resume_within_the_ring_asks_nobody() -> None:
+    """§3: who comes back to a warm store continues where it was, without the database."""
+    world, (client, _) = settled("a", clients=2)
+    world.unsubscribe(client, 1)
+    world.commit("a")
+    world.commit("a")
+    world.talk()
+    world.subscribe(client, "a", resume=True)
+    assert client.documents["a{}"].version == 2
+    assert world.asked == []
+
+
+def test_a_resume_beyond_our_version_waits_for_a_newer_one() -> None:
+    """Another front was ahead: a client is never taken back in time."""
+    world, (client, _) = settled("a", clients=2)
+    world.unsubscribe(client, 1)
+    client.old["a{}"].version = 1
+    world.commit("a")
+    world.subscribe(client, "a", resume=True)
+    assert client.keys == {1: ""}
+    world.talk()
+    assert client.documents["a{}"].version == 1
+
+
+def test_a_resume_that_lies_is_served_all_the_same() -> None:
+    """Who claims a version that never was is not waited for without end."""
+    world, (liar,) = settled("a")
+    world.unsubscribe(liar, 1)
+    liar.old["a{}"].version = 10**9
+    world.subscribe(liar, "a", resume=True)
+    liar.old.clear()
+    world.talk()
+    assert liar.documents["a{}"].version == 0
+    assert asked(world, Fetch) == [Fetch("a{}")]
+
+
+def test_the_second_id_of_a_store_shares_it() -> None:
+    """§3: when the key is held already nothing follows, and it is held until the last id is gone."""
+    world, (client,) = settled("a")
+    world.subscribe(client, "a", number=2)
+    world.unsubscribe(client, 1)
+    world.commit("a")
+    world.talk()
+    assert client.keys == {2: "a{}"}
+    assert client.documents["a{}"].version == 1
+
+
+def test_an_id_in_use() -> None:
+    """§3: a used id closes with 4001."""
+    world, (client,) = settled("a")
+    world.subscribe(client, "b", number=1)
+    assert client.client.failed == "id 1 is in use"
+
+
+def test_an_unsubscribe_before_the_answer() -> None:
+    """Who no longer wants it is not told, whether the key or the snapshot was waited for; its id is free."""
+    world = World()
+    client = world.connect()
+    for _ in range(2):
+        number = world.subscribe(client, "a")
+        world.unsubscribe(client, number)
+        world.carry()
+        world.hear(world.own)
+    world.subscribe(client, "b", number=1)
+    world.carry()
+    world.hear(world.own)
+    world.unsubscribe(client, 1)
+    world.unsubscribe(client, 77)
+    world.talk()
+    assert (client.keys, client.documents, client.refused) == ({}, {}, [])
+
+
+def test_a_denial_reaches_who_asked() -> None:
+    """§3: the error names the id, and the id is free again."""
+    world = World()
+    client = world.connect()
+    world.subscribe(client, "a")
+    parcel = world.hub.parcel()
+    assert parcel is not None
+    (question,) = parcel.messages
+    assert isinstance(question, Open)
+    world.hub.take(Denied(question.request, Error("forbidden", "You may not read this store.")), world.now)
+    world.flush()
+    error = {"code": "forbidden", "message": "You may not read this store."}
+    assert client.refused == [{"type": "unsubscribed", "id": 1, "error": error}]
+    world.subscribe(client, "a", number=1)
+    assert client.client.failed is None
+
+
+def test_a_store_that_is_gone() -> None:
+    """Every holder and everyone who waits is told, per id, and it can be asked for again."""
+    world, (holder, waiting) = settled("a", clients=2)
+    world.subscribe(holder, "a", number=2)
+    world.subscribe(holder, "b", number=3)
+    world.forbidden.add("b{}")
+    world.hub.take(Gone("a{}", Error("forbidden", "no")), world.now)
+    world.subscribe(waiting, "b", number=5)
+    world.talk()
+    assert sorted(frame["id"] for frame in holder.refused) == [1, 2, 3]
+    assert sorted(frame["id"] for frame in waiting.refused) == [1, 5]
+    world.subscribe(holder, "a")
+    world.talk()
+    assert holder.documents["a{}"].version == 0
+
+
+def test_a_question_without_an_answer_is_asked_again() -> None:
+    """The road may lose anything."""
+    world = World()
+    client = world.connect()
+    world.subscribe(client, "a")
+    world.lose_parcels()
+    world.pass_time(PATIENCE)
+    assert asked(world, Open) != []
+    world.hear(world.own)
+    world.lose_parcels()
+    world.pass_time(PATIENCE)
+    assert asked(world, Fetch) == [Fetch("a{}")]
+
+
+def test_after_a_loss_everything_is_asked_again() -> None:
+    """A bus that comes back empty is filled with what has no answer yet, in order, and with nothing twice."""
+    world, (client,) = settled("a")
+    world.dispatch(client, "a")
+    world.subscribe(client, "b")
+    world.hub.bus_lost()
+    world.dispatch(client, "a")
+    world.subscribe(client, "c")
+    assert not world.hub.has_messages
+    world.hub.bus_returned(world.now)
+    world.carry()
+    actions = [message.number for message in world.asked if isinstance(message, Action)]
+    questions = [message.name for message in world.asked if isinstance(message, Open)]
+    assert (actions, questions) == ([1, 2], ["b", "c"])
+
+
+def test_actions_are_sent_again_until_they_are_answered() -> None:
+    """Promise 2: in order; the outcome of a copy is dropped."""
+    world, (client,) = settled("a")
+    for _ in range(3):
+        world.dispatch(client, "a")
+    world.lose_parcels()
+    world.pass_time(5.0)
+    world.pass_time(10.0)
+    assert [action.number for action in asked(world, Action)] == [1, 2, 3, 1, 2, 3]
+    world.talk()
+    assert [outcome["number"] for outcome in client.outcomes] == [1, 2, 3]
+    assert world.versions["a{}"] == 3
+
+
+def test_a_gap_that_the_bus_made_is_mended() -> None:
+    """A client is not told of a gap as long as we hold what is missing; it is sent again at the next look."""
+    world, (client,) = settled("a")
+    world.dispatch(client, "a")
+    world.lose_parcels()
+    world.dispatch(client, "a")
+    world.talk()
+    assert client.outcomes == []
+    world.pass_time(0.25)
+    world.talk()
+    assert [(outcome["number"], outcome["status"]) for outcome in client.outcomes] == [(1, "ok"), (2, "ok")]
+
+
+def test_a_gap_that_the_client_made_is_told() -> None:
+    """§6, number_gap."""
+    world, (client,) = settled()
+    client.sent = 4
+    world.dispatch(client)
+    world.talk()
+    assert [(outcome["number"], outcome["error"]["code"]) for outcome in client.outcomes] == [(5, "number_gap")]
+
+
+def test_too_many_actions() -> None:
+    """§6, busy: beyond the limit an action is not tried, and room is made by outcomes."""
+    world, (client,) = settled()
+    for _ in range(MOST_UNANSWERED + 1):
+        world.dispatch(client)
+    (refused,) = client.outcomes
+    assert (refused["number"], refused["status"], refused["error"]["code"]) == (MOST_UNANSWERED + 1, "invalid", "busy")
+    world.talk()
+    client.sent -= 1
+    world.dispatch(client)
+    world.talk()
+    assert client.outcomes[-1]["number"] == MOST_UNANSWERED + 1
+    assert client.outcomes[-1]["status"] == "ok"
+
+
+def test_outcomes_name_what_the_client_holds() -> None:
+    """§4: touched stores that the client does not hold are none of its business."""
+    world, (client,) = settled("a")
+    world.dispatch(client, "a", "b")
+    world.talk()
+    assert client.outcomes[0]["stores"] == {"a{}": 1}
+
+
+def test_an_outcome_for_somebody_gone() -> None:
+    """Actions of a closed connection went out once, and their outcomes concern nobody."""
+    world, (client,) = settled("a")
+    world.dispatch(client, "a")
+    world.close(client)
+    world.talk()
+    world.hub.take(Outcome(99, 0, 1, "ok", None, None, {}), world.now)
+    world.pass_time(100.0)
+    assert world.versions["a{}"] == 1
+    assert asked(world, Action) == [Action(1, "ada", '{"sub":"ada"}', "client 0", 0, 1, "a", "{}")]
+
+
+def test_parcels_are_capped_and_in_order() -> None:
+    """Whatever gathers is cut into parcels, in the order it came."""
+    world, (client,) = settled()
+    for _ in range(2 * PARCEL + 1):
+        world.dispatch(client)
+    parcels = [world.hub.parcel() for _ in range(4)]
+    lengths = [len(parcel.messages) if parcel else 0 for parcel in parcels]
+    assert lengths == [PARCEL, PARCEL, 1, 0]
+
+
+def test_renewals() -> None:
+    """Every two seconds, at once for a new leader, even if nothing is held; without a snapshot at no epoch."""
+    world = World()
+    world.pass_time(0.0)
+    world.pass_time(RENEW - 0.25)
+    assert asked(world, Renew) == [Renew([], 10_000)]
+    world.hub.take(Lead(2), world.now)
+    client = world.connect()
+    world.subscribe(client, "a")
+    world.carry()
+    world.hear(world.own)
+    world.asked.clear()
+    world.pass_time(0.25)
+    (renewal,) = asked(world, Renew)
+    assert [(held.key, held.epoch, held.version) for held in renewal.held] == [("a{}", "", 0)]
+
+
+def test_a_renewal_brings_what_was_missed() -> None:
+    """A lost update on a quiet store is noticed by its version."""
+    world, (client,) = settled("a")
+    world.commit("a")
+    world.shared.clear()
+    world.pass_time(RENEW)
+    world.talk()
+    assert client.documents["a{}"].version == 1
+
+
+def test_a_store_stays_warm_for_a_while() -> None:
+    """After its last holder left it is kept and renewed, then forgotten."""
+    world, (client,) = settled("a")
+    world.close(client)
+    world.pass_time(GRACE - 1)
+    world.commit("a")
+    world.talk()
+    back = world.connect()
+    world.asked.clear()
+    world.subscribe(back, "a")
+    world.talk()
+    assert back.documents["a{}"].version == 1
+    assert asked(world, Fetch) == []
+    world.close(back)
+    world.pass_time(GRACE)
+    asked(world, Renew)
+    world.pass_time(RENEW)
+    assert [message.held for message in asked(world, Renew)] == [[]]
+
+
+@pytest.mark.parametrize("sign", [Lead(1), Renewed(1)], ids=["Lead", "Renewed"])
+def test_readiness(sign: Lead | Renewed) -> None:
+    """A front is ready while the bus is there and a multiplexer was heard lately."""
+    world = World()
+    assert not world.hub.ready(world.now)
+    world.hub.take(sign, world.now)
+    assert world.hub.ready(world.now + FRESH - 1)
+    assert not world.hub.ready(world.now + FRESH)
+    world.hub.bus_lost()
+    assert not world.hub.ready(world.now)
+    world.hub.bus_returned(world.now)
+    assert world.hub.ready(world.now)
+
+
+def test_answers_to_nothing() -> None:
+    """Messages about what nobody holds or asked are dropped."""
+    world, _ = settled()
+    world.hub.take(Opened(12, "a{}", shared=True, ttl_ms=1), world.now)
+    world.hub.take(Denied(13, Error("forbidden", "no")), world.now)
+    world.hub.take(Gone("a{}", Error("forbidden", "no")), world.now)
+    world.hub.take(world.snapshot("a{}"), world.now)
+    world.commit("a")
+    world.talk()
+    assert world.asked == []

@@ -1,0 +1,257 @@
+import asyncio
+import json
+import os
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+
+from broker.errors import BusLost
+from broker.memory_bus import MemoryBus
+from broker.messages import MultiplexerMessage, Parcel
+from front.server import WRITE_BUFFER
+
+from .running import DEADLINE, GATE, Multiplexer, Running, running, soon
+from .wire import Json, masked, request
+
+
+async def test_the_whole_road() -> None:
+    """A client subscribes, acts, and sees what its action changed, and its outcome."""
+    async with running() as front, front.client() as ada, front.client() as bob:
+        await ada.subscribe(1, "a")
+        await bob.subscribe(9, "a")
+        await ada.say(type="dispatch", number=1, name="a", params={"é": "\ud83d\ude00"})
+        heard = [await ada.hear(), await ada.hear()]
+        outcome = next(frame for frame in heard if frame["type"] == "outcome")
+        assert outcome["reply"] == {"é": "😀"}
+        assert outcome["stores"] == {"a{}": 1}
+        update = next(frame for frame in heard if frame["type"] == "update")
+        assert await bob.hear() == update
+
+
+async def test_commits_come_together() -> None:
+    """§5: over a real socket, too."""
+    async with running() as front, front.client() as ada:
+        await ada.subscribe(1, "a")
+        await ada.subscribe(2, "b")
+        await front.multiplexer.commit("a", "b")
+        frames = [await ada.hear() for _ in range(3)]
+        assert [frame.get("store") for frame in frames] == [None, "a{}", "b{}"]
+        assert frames[0] == {"type": "commit", "updates": 2}
+
+
+async def test_a_bad_frame_closes_its_sender_alone() -> None:
+    """Promise 8: a coded close for one, and the other does not notice."""
+    async with running() as front, front.client() as bad, front.client() as good:
+        await good.subscribe(1, "a")
+        await soon(bad.socket.send("nonsense"))
+        assert await bad.code() == 4001
+        await front.multiplexer.commit("a")
+        assert (await good.hear())["to"] == 1
+
+
+async def test_a_frame_that_is_too_large_hears_its_code() -> None:
+    """§1: although the client is still sending when it is refused, it reads 4002 and not a broken connection."""
+    async with running() as front, front.client() as client:
+        with_tail = asyncio.create_task(client.socket.send("x" * 3_000_000))
+        assert await client.code() == 4002
+        await asyncio.gather(with_tail, return_exceptions=True)
+
+
+async def test_a_fault_of_ours_closes_one_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug that one client's frame meets ends that connection with 1011, logged, and nothing else."""
+    async with running() as front, front.client() as victim, front.client() as other:
+        monkeypatch.setattr("front.hub.Hub.receive", lambda *_: 1 / 0)
+        await victim.say(type="unsubscribe", ids=[])
+        assert await victim.code() == 1011
+        await other.say(type="ping")
+        assert await other.hear() == {"type": "pong"}
+
+
+async def test_a_fault_in_a_message_is_survived(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message of the bus that cannot be taken is logged; the next one is."""
+    async with running() as front, front.client() as client:
+        await client.subscribe(1, "a")
+        with monkeypatch.context() as patch:
+            broken = asyncio.Event()
+
+            def breaks(*_: object) -> None:
+                broken.set()
+                raise ZeroDivisionError
+
+            patch.setattr("front.hub.Hub.take", breaks)
+            await front.multiplexer.commit("b")
+            await soon(broken.wait())
+        await front.multiplexer.commit("a")
+        assert (await client.hear())["to"] == 1
+
+
+async def test_ending_says_goodbye() -> None:
+    """SIGTERM: every client is closed with 4200, at once."""
+    async with running() as front, front.client() as ada, front.client(hello=False) as silent:
+        front.listener.should_exit = True
+        assert await ada.code() == 4200
+        assert await silent.code() == 4200
+
+
+async def test_a_slow_client_is_bounded_and_catches_up() -> None:
+    """Promise 7: a client that does not read holds little memory, others go on, and when it reads it has no gap."""
+    async with (
+        running() as front,
+        front.client() as quick,
+        _plain_client(front, receive_buffer=4096) as (reader, writer),
+    ):
+        await quick.subscribe(1, "a")
+        writer.write(masked(json.dumps({"type": "subscribe", "stores": [{"id": 1, "name": "a"}]}).encode()))
+        for _ in range(400):
+            await front.multiplexer.commit("a", padding=60_000)
+            await quick.hear()
+        (blocked,) = [socket for socket in front.server.sockets.values() if socket._blocked_at is not None]
+        assert blocked._transport is not None
+        waiting = blocked._transport.get_write_buffer_size()
+        assert waiting < WRITE_BUFFER + 200_000
+        version = -1
+        while version < 400:
+            frame = await _read_frame(reader)
+            if frame["type"] == "snapshot":
+                version = frame["version"]
+            elif frame["type"] == "update":
+                assert frame["from"] == version
+                version = frame["to"]
+
+
+async def test_deadlines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """§2: no hello in time, and nothing heard for too long, each close with their code; who answers pings stays."""
+    monkeypatch.setattr("front.server.HELLO_WITHIN", 0.1)
+    monkeypatch.setattr("front.server.HEARTBEAT", 0.5)
+    monkeypatch.setattr("front.ticks.SLOT", 0.05)
+    monkeypatch.setattr("front.server.SWEEP", 0.02)
+    async with (
+        running() as front,
+        front.client(hello=False) as silent,
+        front.client() as alive,
+        _plain_client(front) as (reader, _),
+    ):
+        assert await silent.code() == 4102
+        payloads = []
+        while (frame := await _read_raw(reader))[0] != 8:
+            payloads.append(frame[0])
+        assert payloads == [9], "one ping comes before the end"
+        assert int.from_bytes(frame[1][:2], "big") == 4201
+        await alive.say(type="ping")
+        assert await alive.hear() == {"type": "pong"}
+
+
+async def test_a_client_blocked_for_too_long_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """4202: nothing can be told any more, so the socket is cut."""
+    monkeypatch.setattr("front.server.BLOCKED_AT_MOST", 0.3)
+    async with running() as front, _plain_client(front, receive_buffer=4096) as (reader, writer):
+        writer.write(masked(json.dumps({"type": "subscribe", "stores": [{"id": 1, "name": "a"}]}).encode()))
+        await _read_frame(reader)
+        await _read_frame(reader)
+        assert len(front.server.sockets) == 1
+        for _ in range(200):
+            await front.multiplexer.commit("a", padding=60_000)
+        await _until(lambda: not front.server.sockets)
+
+
+class FlakyBus:
+    """A front's end that loses its connection when told to."""
+
+    def __init__(self, memory: MemoryBus) -> None:
+        self._end = memory.front("f")
+        self.lost = True
+        self.tried = asyncio.Event()
+
+    def _check(self) -> None:
+        if self.lost:
+            self.tried.set()
+            raise BusLost("as told")
+
+    async def start(self) -> None:
+        self._check()
+        await self._end.start()
+
+    async def append(self, parcel: Parcel) -> None:
+        self._check()
+        await self._end.append(parcel)
+
+    async def read(self) -> Sequence[MultiplexerMessage]:
+        self._check()
+        messages = await self._end.read()
+        self._check()
+        return messages
+
+    async def close(self) -> None:
+        await self._end.close()
+
+
+async def test_a_lost_bus_is_waited_for() -> None:
+    """Clients stay; what they said meanwhile is answered when the bus is back, and nothing is done twice."""
+    memory = MemoryBus(quiet=0.05)
+    bus = FlakyBus(memory)
+    multiplexer = Multiplexer(memory)
+    work = asyncio.create_task(multiplexer.run())
+    async with running(bus=bus) as front, front.client() as client:
+        await client.say(type="subscribe", stores=[{"id": 1, "name": "a"}])
+        await soon(bus.tried.wait())
+        assert not front.server.ready()
+        bus.lost = False
+        assert [(await client.hear())["type"] for _ in range(2)] == ["subscribed", "snapshot"]
+        await _until(front.server.ready)
+        bus.lost = True
+        bus.tried.clear()
+        await soon(bus.tried.wait())
+        await client.say(type="dispatch", number=1, name="a")
+        bus.lost = False
+        frames = [await client.hear(), await client.hear()]
+        assert sorted(frame["type"] for frame in frames) == ["outcome", "update"]
+    work.cancel()
+    await asyncio.gather(work, return_exceptions=True)
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    """Let the loop turn until something is so."""
+    async with asyncio.timeout(DEADLINE):
+        while not condition():
+            await asyncio.to_thread(os.sched_yield)
+
+
+@asynccontextmanager
+async def _plain_client(
+    front: Running, *, receive_buffer: int | None = None
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A client on a bare socket that says hello, and then neither reads nor answers pings by itself."""
+    plain = socket.socket()
+    if receive_buffer is not None:
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    plain.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(plain, ("127.0.0.1", front.port))
+    reader, writer = await asyncio.open_connection(sock=plain, limit=2048)
+    try:
+        writer.write(request())
+        await soon(reader.readuntil(b"\r\n\r\n"))
+        token = GATE.sign("slow", now=time.time(), lifetime=60)
+        writer.write(masked(json.dumps({"type": "hello", "protocols": [1], "token": token, "client": "c"}).encode()))
+        assert (await _read_frame(reader))["type"] == "welcome"
+        yield reader, writer
+    finally:
+        writer.transport.abort()
+        await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+
+
+async def _read_raw(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    first, length = await soon(reader.readexactly(2))
+    if length == 126:
+        length = int.from_bytes(await soon(reader.readexactly(2)), "big")
+    elif length == 127:
+        length = int.from_bytes(await soon(reader.readexactly(8)), "big")
+    return first & 0x0F, await soon(reader.readexactly(length))
+
+
+async def _read_frame(reader: asyncio.StreamReader) -> Json:
+    frame = json.loads((await _read_raw(reader))[1])
+    assert isinstance(frame, dict)
+    return frame
