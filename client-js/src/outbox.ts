@@ -61,7 +61,6 @@ export class Outbox {
       kept.uncertain ||= kept.underWay;
       kept.underWay = false;
     }
-    this.#holding = false;
   }
 
   /**
@@ -98,9 +97,9 @@ export class Outbox {
    * @returns True if the client id has changed: a new connection must say `hello` with it.
    */
   settle(outcome: Outcome): boolean {
-    const kept = this.#kept.find((one) => one.number === outcome.number && one.underWay);
+    const kept = this.#kept.find((one) => one.number === outcome.number);
     // A second outcome of an action that was sent twice.
-    if (kept === undefined || outcome.lane !== 0) return false;
+    if (kept === undefined) return false;
     if (outcome.status === 'ok') {
       this.#drop(kept).resolve(outcome.reply);
       return false;
@@ -158,7 +157,6 @@ export class Outbox {
     }
     this.#client = this.#makeId();
     this.#next = 1;
-    this.#holding = false;
     for (const kept of uncertain) kept.reject(error);
   }
 }

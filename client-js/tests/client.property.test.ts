@@ -66,6 +66,7 @@ class World {
   /** What holds at every moment. */
   check(): void {
     expect(this.wires.most).toBeLessThanOrEqual(1);
+    expect(vi.getTimerCount()).toBeLessThanOrEqual(1);
     for (const at of this.#held.keys()) {
       const { data, version } = this.#store(at).get();
       // A document of before a resume has no version until the snapshot comes.
@@ -123,7 +124,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-test('whatever is cut, delayed or committed in between: one chain, one socket, each action once and in order', async () => {
+test('whatever is cut, delayed or committed: one chain, one socket, each action once and in order', async () => {
   await fc.assert(
     fc.asyncProperty(fc.boolean(), fc.array(command, { maxLength: 60, size: 'max' }), async (begun, commands) => {
       const world = new World();

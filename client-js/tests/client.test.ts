@@ -62,6 +62,24 @@ describe('actions', () => {
     expect(() => at.store({ name: 'a', params: [] as unknown as JsonObject })).toThrow(TypeError);
   });
 
+  test('what is longer than this front takes is refused here, and costs nobody else anything', async () => {
+    front.maxFrame = 300;
+    const at = client();
+    const listener = vi.fn<() => void>();
+    const long = { name: 'a', params: { text: 'x'.repeat(300) } };
+    at.store(long).subscribe(listener);
+    const action = expect(at.dispatch(both, { item: 'x'.repeat(300) })).rejects.toMatchObject({ code: 'too_large' });
+    const next = at.dispatch(both, { item: 1 });
+    await wires.settle();
+    await action;
+    expect(await next).toEqual({ item: 1 });
+    expect(at.store(long).get()).toMatchObject({ status: 'error', error: { code: 'too_large' } });
+    at.store({ ...long, name: 'b' }).subscribe(listener);
+    listener.mockClear();
+    await wires.settle();
+    expect(listener).toHaveBeenCalledTimes(1);
+  });
+
   test('an expired client id is replaced on a new connection, and the action takes effect once', async () => {
     const at = client();
     await wires.settle();

@@ -163,7 +163,8 @@ describe('closing (§6)', () => {
 
   test.each<State>(['signed out', 'stopped', 'waiting', 'idle'])('"%s" can be left by connecting', (state) => {
     const driver = new Driver();
-    if (state !== 'idle') driver.reach('greeting').closed(state === 'waiting' ? 1006 : state === 'stopped' ? 4003 : 4101);
+    const code = { waiting: 1006, stopped: 4003, 'signed out': 4101 }[state as string];
+    if (code !== undefined) driver.reach('greeting').closed(code);
     expect(driver.at.state).toBe(state);
     expect(driver.connect()).toEqual(['authorise']);
   });
@@ -205,6 +206,13 @@ describe('back-off', () => {
     expect((driver.at.deadline ?? NaN) - driver.now).toBe(BACKOFF_MS);
   });
 
+  test('begins anew after disconnecting', () => {
+    const driver = new Driver();
+    waits(driver, 3);
+    driver.take({ type: 'disconnect' });
+    expect(waits(driver, 1)).toEqual([BACKOFF_MS]);
+  });
+
   test('a token that cannot be had is asked for again', () => {
     const driver = new Driver();
     driver.connect();
@@ -236,7 +244,7 @@ test('whatever happens: nothing is thrown, one socket at most, sent on only when
   const kind = fc.constantFrom<Event['type']>(
     ...(['connect', 'disconnect', 'token', 'no token', 'opened', 'message', 'closed', 'timer'] as const),
   );
-  const text = fc.constantFrom(WELCOME, '{"type":"pong"}', '{"type":"commit","updates":1}', '{', '{"type":"weather"}');
+  const text = fc.constantFrom(WELCOME, '{"type":"pong"}', '{"type":"commit","updates":1}', '{', '{"type":"new"}');
   const code = fc.constantFrom(1006, 4001, 4101, 4200);
   const step = fc.record({ kind, late: fc.nat(2), text, code, pause: fc.constantFrom(0, 100, 30_000) });
   fc.assert(

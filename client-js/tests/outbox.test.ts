@@ -63,7 +63,7 @@ describe('§4', () => {
     expect(answers).toEqual({ replies: [1, 2, 3, 4], errors: [] });
   });
 
-  test('a second outcome of one action, and one of an action that is not under way, are ignored', () => {
+  test('a second outcome of one action, and one of an action that nobody brought, are ignored', () => {
     const { box, add, answers } = outbox();
     add('a');
     box.send(MAX);
@@ -97,6 +97,15 @@ describe('§4', () => {
     box.settle(bad(3, 'invalid', 'number_gap'));
     expect(sent(box.send(MAX))).toBe('1a 2b 3c 4d');
     expect(answers).toEqual({ replies: [], errors: [] });
+  });
+
+  test('a connection that is lost while a gap is being closed does not hold anything up', () => {
+    const { box, add } = outbox();
+    add('a', 'b');
+    box.send(MAX);
+    box.settle(bad(2, 'invalid', 'number_gap'));
+    box.lost();
+    expect(sent(box.send(MAX))).toBe('1a 2b');
   });
 
   test('busy: it is sent again after outcomes have come', () => {

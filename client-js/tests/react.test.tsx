@@ -120,7 +120,8 @@ test('an action comes back with its reply, by the same function on each render',
     const post = useAction(both);
     const [reply, setReply] = useState('');
     functions.add(post);
-    return <button onClick={() => void post({ item: 'x' }).then((got) => setReply(JSON.stringify(got)))}>{reply}</button>;
+    const click = (): void => void post({ item: 'x' }).then((got) => setReply(JSON.stringify(got)));
+    return <button onClick={click}>{reply}</button>;
   }
   show(<Button />);
   await settle();

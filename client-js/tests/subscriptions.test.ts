@@ -233,6 +233,14 @@ describe('giving up', () => {
     expect(all.deadline).toBeUndefined();
   });
 
+  test('ids end with their connection: the next one does not hear of them', () => {
+    const { all, listener } = live('a');
+    all.release('a', {}, listener, 0);
+    all.sweep(GRACE_MS);
+    all.lost();
+    expect(all.send(MAX)).toEqual([]);
+  });
+
   test('what was never asked for is not taken back', () => {
     const all = new Subscriptions();
     const listener = vi.fn();

@@ -1,0 +1,9 @@
+declare module '*?raw' {
+  const text: string;
+  export default text;
+}
+
+interface ImportMeta {
+  /** The modules of a pattern, by path. */
+  glob(pattern: string): Record<string, unknown>;
+}
