@@ -52,18 +52,24 @@ class Multiplexer:
     async def run(self) -> None:
         """Lead whenever the lead is free; returns only when cancelled."""
         while True:
+            # In a task of its own: a task group that fails leaves marks of cancellation on the task it is in.
+            lead = asyncio.create_task(self._lead())
             try:
-                await self._lead()
-            except* (DatabaseLost, TermEnded) as ended:
-                log.warning("the lead ended: %s", ended.exceptions[0])
-            except* Exception:
-                # A fault of ours. The next term begins from scratch, so going on is safe, and stopping helps nobody.
-                log.exception("the lead ended by a fault")
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                # A task group that fails while it is cancelled tells of the failure alone.
-                raise asyncio.CancelledError
+                await asyncio.wait([lead])
+            finally:
+                if lead.cancel():
+                    await asyncio.wait([lead])
+            self._explain(lead.exception())
             await asyncio.sleep(PAUSE)
+
+    @staticmethod
+    def _explain(end: BaseException | None) -> None:
+        causes = end.exceptions if isinstance(end, BaseExceptionGroup) else (end,)
+        if all(isinstance(cause, DatabaseLost | TermEnded) for cause in causes):
+            log.warning("the lead ended: %s", causes[0])
+        else:
+            # A fault of ours. The next lead begins from scratch, so going on is safe, and stopping helps nobody.
+            log.error("the lead ended by a fault", exc_info=end)
 
     async def _lead(self) -> None:
         settings = self._settings

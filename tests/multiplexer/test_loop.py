@@ -226,3 +226,19 @@ async def test_successor_takes_over(
     assert second.term > first.term
     running.cancel()
     await asyncio.wait([running])
+
+
+async def test_a_lost_database_is_begun_with_again(front: Front, multiplexer: Multiplexer, database: str) -> None:
+    """When all connections are ended the multiplexer leads again by itself, and goes on where it was."""
+    await enter(front)
+    first = await front.hear(Lead)
+    connection = await asyncpg.connect(database)
+    await connection.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'fluxwire %'"
+        " and datname = current_database()"
+    )
+    await connection.close()
+    second = await front.hear(Lead)
+    await front.say(front.action("post_message", '{"room": "lobby", "body": "still here"}'))
+    assert (await front.outcome(3)).status == "ok"
+    assert second.term == first.term + 1
