@@ -244,8 +244,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--speed", type=_speed, default=None, metavar="X", help="X times as fast as it was, or max (default)"
     )
-    parser.add_argument("--limit", type=int, metavar="N", help="play the first N lines only")
-    parser.add_argument("--rooms-at-once", type=int, default=4, metavar="N", help="rooms at a time (default: 4)")
+    parser.add_argument("--limit", type=_count, metavar="N", help="play the first N lines only")
+    parser.add_argument("--rooms-at-once", type=_count, default=4, metavar="N", help="rooms at a time (default: 4)")
     parser.add_argument("--url", help="a front's WebSocket (default: that of the running stack)")
 
 
@@ -324,6 +324,13 @@ def _speed(text: str) -> float | None:
     if not speed > 0 or math.isinf(speed):
         raise argparse.ArgumentTypeError("a speed is a number above 0, or max")
     return speed
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return count
 
 
 def _allow_many_sockets() -> None:

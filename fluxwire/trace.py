@@ -7,6 +7,7 @@ import gzip
 import json
 import random
 import sys
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -61,13 +62,6 @@ class Event:
         )
 
 
-class TraceError(StackError):
-    """A line that is no event."""
-
-    def __init__(self, path: Path, number: int, problem: str) -> None:
-        super().__init__(f"{path}, line {number}: {problem}", "docs/trace.md describes the format.")
-
-
 def read(path: Path, limit: int | None = None) -> Iterator[Event]:
     """Read a trace.
 
@@ -76,16 +70,19 @@ def read(path: Path, limit: int | None = None) -> Iterator[Event]:
         limit: How many lines to read at most.
 
     Raises:
-        TraceError: A line is no event.
-        OSError: The file cannot be read.
+        StackError: The file cannot be read, or a line is no event.
 
     """
-    with _open(path) as file:
-        for number, line in enumerate(islice(file, limit), 1):
-            try:
+    number = 0
+    try:
+        with _open(path) as file:
+            for number, line in enumerate(islice(file, limit), 1):  # noqa: B007 - named when the line is bad
                 yield _event(json.loads(line))
-            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
-                raise TraceError(path, number, f"no event ({type(exc).__name__}: {exc})") from exc
+    except (ValueError, KeyError, TypeError, RecursionError) as exc:
+        problem = f"{path}, line {number}: no event ({type(exc).__name__}: {exc})"
+        raise StackError(problem, "docs/trace.md describes the format.") from exc
+    except (OSError, EOFError, zlib.error) as exc:
+        raise StackError(f"{path} cannot be read: {exc}") from exc
 
 
 def make(*, rooms: int, users: int, messages: int, seed: int = 1) -> Iterator[Event]:
@@ -148,13 +145,14 @@ _WORDS = ("the", "driver", "works", "again", "after", "a", "reboot", "try", "thi
 _ODD_TEXTS = ("", " ", "\\", "日本語 שלום 👩‍👩‍👧", "\ufffd\u200b", "'; --", "a\tb\x01c", "x" * 469)
 
 
-def _open(path: Path) -> IO[str]:
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8", newline="\n")
-    return path.open(encoding="utf-8", newline="\n")
+def _open(path: Path) -> IO[bytes]:
+    # As bytes, whose lines end in a line feed and nothing else.
+    return cast("IO[bytes]", gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
 
 
-def _event(members: dict[str, object]) -> Event:
+def _event(members: object) -> Event:
+    if not isinstance(members, dict):
+        raise TypeError("an object was expected")
     kind = members["kind"]
     if kind not in KINDS:
         raise ValueError(f"unknown kind {kind!r}")
