@@ -7,6 +7,8 @@ import { byDay, inOrder } from './timeline.ts';
 import type { Group } from './timeline.ts';
 
 interface Props {
+  /** Who is reading. */
+  actor: string;
   title: string;
   messages: Record<string, Message>;
   members: Record<string, Member>;
@@ -16,18 +18,19 @@ interface Props {
 const NEAR_END = 80;
 
 /** The messages of a room; stays at the newest unless the reader has gone back. */
-export function MessageList({ title, messages, members }: Props) {
+export function MessageList({ actor, title, messages, members }: Props) {
   const list = useRef<HTMLDivElement>(null);
   const atEnd = useRef(true);
   const [unread, setUnread] = useState(false);
   const ordered = inOrder(messages);
-  const newest = ordered.at(-1)?.id;
+  const newest = ordered.at(-1);
 
   const toEnd = () => list.current?.scrollTo({ top: list.current.scrollHeight });
   useLayoutEffect(() => {
-    if (atEnd.current) toEnd();
+    // What one says oneself is always looked at.
+    if (atEnd.current || newest?.author === actor) toEnd();
     else setUnread(true);
-  }, [newest]);
+  }, [newest?.id]);
   const onScroll = () => {
     const { scrollTop, scrollHeight, clientHeight } = list.current as HTMLDivElement;
     atEnd.current = scrollHeight - scrollTop - clientHeight < NEAR_END;

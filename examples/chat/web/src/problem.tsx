@@ -1,3 +1,4 @@
+import { FluxError } from 'fluxwire';
 import { createContext, useCallback, useContext, useEffect, useState } from 'react';
 import type { ReactNode } from 'react';
 
@@ -9,7 +10,7 @@ const Report = createContext<(error: unknown) => void>(() => undefined);
 export function Problems({ children }: { children: ReactNode }) {
   const [problem, setProblem] = useState<{ text: string }>();
   const report = useCallback((error: unknown) => {
-    setProblem({ text: error instanceof Error ? error.message : String(error) });
+    setProblem({ text: sentence(error) });
   }, []);
 
   useEffect(() => {
@@ -32,6 +33,15 @@ export function Problems({ children }: { children: ReactNode }) {
       </div>
     </Report>
   );
+}
+
+function sentence(error: unknown): string {
+  // The constraints of chat's tables are named as the sentences that they hold to.
+  if (error instanceof FluxError && error.constraint !== undefined) {
+    const words = error.constraint.replaceAll('_', ' ');
+    return `${words.charAt(0).toUpperCase()}${words.slice(1)}.`;
+  }
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** A function for the `catch` of an action. */

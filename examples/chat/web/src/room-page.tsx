@@ -69,7 +69,7 @@ export function RoomPage({ room, actor }: { room: string; actor: string }) {
           </button>
         )}
       </header>
-      <MessageList title={title} messages={messages} members={members} />
+      <MessageList actor={actor} title={title} messages={messages} members={members} />
       {inside ? (
         <Composer room={room} title={title} />
       ) : (
