@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from .gates import SHORTEST_KEY
+
 
 class BadSettings(Exception):
     """The environment does not make a front; the text names every fault, one a line."""
@@ -55,8 +57,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         except OSError as exc:
             faults.append(f"FLUXWIRE_KEY_FILE {key_file} cannot be read: {exc.strerror}")
         else:
-            if len(key) < 32:  # noqa: PLR2004 - see gates.SHORTEST_KEY
-                faults.append(f"FLUXWIRE_KEY_FILE {key_file} holds {len(key)} bytes, a key needs at least 32")
+            if len(key) < SHORTEST_KEY:
+                faults.append(f"FLUXWIRE_KEY_FILE {key_file} holds {len(key)} bytes, a key needs {SHORTEST_KEY}")
 
     port_text = environment.get("FLUXWIRE_PORT", "8000")
     port = int(port_text) if port_text.isascii() and port_text.isdigit() else -1
