@@ -160,6 +160,19 @@ async function scenario() {
     await bob.getByLabel('Your name').waitFor();
   });
 
+  await step('whose token is not accepted is asked to sign in again', async () => {
+    await ada.evaluate(() => {
+      for (const key of Object.keys(sessionStorage)) {
+        sessionStorage.setItem(key, sessionStorage.getItem(key).replace(/"token":"[^"]*/, '$&x'));
+      }
+    });
+    await ada.reload();
+    await ada.getByRole('alert').getByText('Your sign-in has ended.').waitFor();
+    await ada.getByLabel('Your name').fill('ada');
+    await ada.getByRole('button', { name: 'Come in' }).click();
+    await sees(ada, 'message 104');
+  });
+
   await step('no page had a fault', async () => equal(faults, []));
 }
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from fluxwire.stack import node
+from fluxwire.stack.errors import StackError
 from tests.integration.test_run import up
 from tests.services import missing, scratch_folder
 
@@ -16,18 +18,22 @@ CHECKOUT = Path(__file__).parent.parent.parent
 SCENARIO = Path(__file__).parent / "chat.mjs"
 
 
-def node() -> str:
-    """Path of Node, or a skip: the scenario is driven by playwright-core."""
-    found = shutil.which("node")
-    if found is None or not (CHECKOUT / "node_modules" / "playwright-core").is_dir():
-        missing("Node or playwright-core is not installed (npm ci).")
-    return found
+def node_program() -> str:
+    """Path of Node, the machine's or the one from the wheel, with the packages of the scenario."""
+    try:
+        found = node.on_path() or node.from_wheel(CHECKOUT)
+    except StackError as exc:
+        missing(exc.problem)
+    program = shutil.which("node", path=found.path)
+    if program is None or not (CHECKOUT / "node_modules" / "playwright-core").is_dir():
+        missing("playwright-core is not installed (npm ci).")
+    return program
 
 
 @pytest.mark.browser
 def test_two_people_chat(chromium: str) -> None:
     """Two browsers see each other's messages at once, through renames, a reload and the death of all fronts."""
-    program = node()
+    program = node_program()
     with scratch_folder() as folder, up(folder / "data") as stack:
         child = subprocess.Popen(
             [program, str(SCENARIO), stack.lines[-1], chromium],
