@@ -142,3 +142,15 @@ test('the connection can be shown', async () => {
   act(() => void wires.cut());
   expect(screen.getByRole('status').textContent).toBe('waiting');
 });
+
+test('a browser that is online again does not sit out the back-off, and a closed client stays closed', async () => {
+  await settle();
+  wires.cut();
+  window.dispatchEvent(new Event('online'));
+  await settle();
+  expect(client.connection.get().state).toBe('open');
+  client.close();
+  window.dispatchEvent(new Event('online'));
+  await settle();
+  expect(client.connection.get().state).toBe('closed');
+});
