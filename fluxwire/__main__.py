@@ -51,6 +51,9 @@ def main(words: Sequence[str] | None = None) -> int:
     except StackError as exc:
         print("\n".join(filter(None, [f"fluxwire: {exc.problem}", exc.hint])), file=sys.stderr)
         return 1
+    except OSError as exc:  # no access, no space: it names the file itself
+        print(f"fluxwire: {exc}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
 

@@ -13,7 +13,7 @@ from fluxwire.stack.errors import StackError
 from fluxwire.stack.process import Program
 
 # A child that lived this long has not failed to start, in seconds.
-SETTLED = 10.0
+SETTLED = 5.0
 LONGEST_PAUSE = 5.0
 FIRST_PAUSE = 0.2
 # After so many failures in a row we say what its log says.

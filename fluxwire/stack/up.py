@@ -29,8 +29,8 @@ READY_LIMIT = 60.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `fluxwire up` takes."""
     chat = CHECKOUT / "examples" / "chat"
-    parser.add_argument("--port", type=int, default=8000, help="where the fronts listen (default: 8000)")
-    parser.add_argument("--fronts", type=int, default=2, metavar="N", help="how many fronts share it (default: 2)")
+    parser.add_argument("--port", type=_port, default=8000, help="where the fronts listen (default: 8000)")
+    parser.add_argument("--fronts", type=_number, default=2, metavar="N", help="how many fronts share it (default: 2)")
     parser.add_argument("--fresh", action="store_true", help="throw away the data folder's content first")
     parser.add_argument(
         "--application",
@@ -41,12 +41,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _port(word: str) -> int:
+    port = int(word)
+    if not 0 < port < 65536:  # noqa: PLR2004 - as many as there are
+        raise argparse.ArgumentTypeError(f"{word} is not between 1 and 65535")
+    return port
+
+
+def _number(word: str) -> int:
+    number = int(word)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least one is needed")
+    return number
+
+
 def run(args: argparse.Namespace) -> int:
     """Start the stack and watch over it until a signal comes."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
-    if args.fronts < 1:
-        raise StackError("At least one front is needed.")
     if args.application is not None and not (args.application / "sql").is_dir():
         raise StackError(f"{args.application} has no folder sql.", "Give the application's folder with --application.")
     account = accounts.for_postgres()

@@ -47,3 +47,18 @@ def test_token_is_signed_with_the_data_folders_key(tmp_path: Path, capsys: pytes
     claims = jwt.decode(printed, token.read_key(tmp_path / "key"), algorithms=["HS256"], audience="fluxwire")
     assert claims["sub"] == "ada"
     assert claims["exp"] - claims["iat"] == 86400
+
+
+@pytest.mark.parametrize("words", [["--port", "70000"], ["--port", "0"], ["--port", "http"], ["--fronts", "0"]])
+def test_senseless_numbers_are_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """A port or a number of fronts that cannot be is refused before anything starts."""
+    with pytest.raises(SystemExit) as caught:
+        main(["up", *words])
+    assert caught.value.code == 2
+    assert words[0] in capsys.readouterr().err
+
+
+def test_application_without_sql_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An application needs a folder sql."""
+    assert main(["--application", str(tmp_path), "--data", str(tmp_path / "data")]) == 1
+    assert "has no folder sql" in capsys.readouterr().err
