@@ -90,9 +90,8 @@ def test_differences_are_found(stack: Up, tmp_path: Path) -> None:
          "insert into chat.message select * from kept; drop table kept"),
         (f"update chat.message set body = 'x' || body where {of_one}",
          f"update chat.message set body = substr(body, 2) where {of_one}"),
-        (f"insert into chat.message select gen_random_uuid(), room, 'nobody', body, sent_at"
-         f" from chat.message where {of_one}",
-         "delete from chat.message where author = 'nobody'"),
+        (f"insert into chat.message select gen_random_uuid(), room, 'x', body, now() from chat.message where {of_one}",
+         "delete from chat.message where author = 'x'"),
         (f"update chat.message set sent_at = timestamptz 'epoch' + (timestamptz 'epoch' - sent_at) where {of_one}",
          f"update chat.message set sent_at = timestamptz 'epoch' + (timestamptz 'epoch' - sent_at) where {of_one}"),
     ):  # fmt: skip
