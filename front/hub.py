@@ -149,6 +149,14 @@ class Hub:
                 self._heard_at = now
                 self._renew_at = now
 
+    def doubt(self, message: MultiplexerMessage, now: float) -> None:
+        """A message could not be taken by a fault of ours: holders of its stores get them anew."""
+        if isinstance(message, Commit):
+            for update in message.updates:
+                self._stores.doubt(update.key, now)
+        elif isinstance(message, Snapshot):
+            self._stores.doubt(message.key, now)
+
     def bus_lost(self) -> None:
         """The bus is away: nothing is queued for it, since all that matters is asked again."""
         self._lost = True

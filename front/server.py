@@ -287,6 +287,7 @@ class Server:
                     self.hub.take(message, self.now())
                 except Exception:
                     _logger.exception("x a %s could not be taken", type(message).__name__)
+                    self.hub.doubt(message, self.now())
             self.flush_soon()
 
     async def _append(self) -> None:

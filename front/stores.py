@@ -121,6 +121,14 @@ class Stores:
         if store.cache.awaits_snapshot:
             self._fetch(store.key, now)
 
+    def doubt(self, key: str, now: float) -> None:
+        """Start a store anew: something went wrong while it moved, and some holders may have missed it."""
+        store = self._stores.get(key)
+        if store is not None:
+            store.cache = StoreCache()
+            self._fetching.pop(key, None)
+            self._fetch(key, now)
+
     def take_gone(self, gone: Gone) -> None:
         """End all subscriptions of a store that can no longer be rendered."""
         store = self._stores.pop(gone.key, None)

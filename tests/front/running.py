@@ -1,13 +1,17 @@
 """A front on a real port over a bus in memory, with a multiplexer that answers as one would."""
 
 import asyncio
+import functools
+import inspect
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, ParamSpec, TypeVar
 
+import pytest
+import uvloop
 from websockets.asyncio.client import ClientConnection, connect
 
 from broker.bus import FrontBus
@@ -26,6 +30,23 @@ DEADLINE = 20.0
 GATE = TokenGate(KEY)
 
 T = TypeVar("T")
+P = ParamSpec("P")
+
+
+def on_both_loops(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Run a test on asyncio's own event loop and on uvloop's, which fronts use where they can."""
+
+    @functools.wraps(test)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        make = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}[str(kwargs.pop("loop"))]
+        with asyncio.Runner(loop_factory=make) as runner:
+            runner.run(test(*args, **kwargs))
+
+    signature = inspect.signature(test)
+    loop = inspect.Parameter("loop", inspect.Parameter.KEYWORD_ONLY)
+    run.__signature__ = signature.replace(parameters=[*signature.parameters.values(), loop])  # type: ignore[attr-defined]
+    on_both: Callable[P, None] = pytest.mark.parametrize("loop", ["asyncio", "uvloop"])(run)
+    return on_both
 
 
 async def soon(awaitable: Awaitable[T]) -> T:
