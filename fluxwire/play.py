@@ -123,12 +123,20 @@ class Seat:
                 await self._join(event)
                 await self._send("post_message", {"body": event.body})
 
-    async def leave(self) -> None:
-        """Wait for all outcomes, then close the connection."""
+    async def finish(self) -> None:
+        """Wait for all outcomes.
+
+        Raises:
+            Stopped: Some will not come.
+
+        """
         if self._under_way:
             await asyncio.gather(*self._under_way)
         if self._stopped is not None:
             raise self._stopped
+
+    async def leave(self) -> None:
+        """Close the connection; what has no outcome by now gets none."""
         self._score.reconnects += max(0, self._client.connects - 1)
         await self._client.close()
 
@@ -205,6 +213,7 @@ class Stage:
                     seat = seats[event.actor] = Seat(self._client(event.actor), room, self.score, turns)
                 await seat.play(event)
                 self.score.events += 1
+            await asyncio.gather(*(seat.finish() for seat in seats.values()))
         finally:
             await asyncio.gather(*(seat.leave() for seat in seats.values()))
             self._rooms.release()
@@ -256,8 +265,9 @@ def run(args: argparse.Namespace) -> int:
     events = list(by_room(trace.read(path, args.limit)))
     url, key = door(args.url, args.data)
     _allow_many_sockets()
-    folder.path.mkdir(parents=True, exist_ok=True)
-    plays.record(folder.path, plays.Play(str(path), args.limit))
+    if folder.path.is_dir():
+        # Without a stack of ours there is nobody to check it later.
+        plays.record(folder.path, plays.Play(str(path), args.limit))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         score = runner.run(_perform(events, url, key, args.speed, args.rooms_at_once))
     print(score.summary())

@@ -1,14 +1,21 @@
 """A check finds what is not as it should be, and says so."""
 
+import asyncio
 import hashlib
+import json
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
+import asyncpg
 import pytest
 
 from fluxwire import check, trace
 from fluxwire.check import Findings
 from fluxwire.plays import Play
 from fluxwire.trace import Event
+
+from .scripted import DEADLINE, Peer, front
 
 
 @pytest.mark.parametrize(
@@ -65,3 +72,68 @@ def test_summary() -> None:
     assert lines[19:21] == ["difference 19", "... and 5 more"]
     assert lines[-1] == "25 differences"
     assert Findings().summary().splitlines()[-1] == "0 differences"
+
+
+def serving(url: str, spoil: Callable[[dict[str, Any]], None]) -> Callable[[Peer], Awaitable[None]]:
+    """A front that serves what the database renders, spoilt."""
+
+    async def script(peer: Peer) -> None:
+        await peer.welcome()
+        connection = await asyncpg.connect(url)
+        async for text in peer.socket:
+            for store in json.loads(text).get("stores", []):
+                key = store["name"] + json.dumps(store["params"])
+                row = await connection.fetchrow("select epoch, version, document from flux.render($1)", key)
+                assert row is not None
+                where = {"store": key, "epoch": row["epoch"], "version": row["version"], "document": None}
+                where["document"] = json.loads(row["document"])
+                spoil(where)
+                document = where.pop("document")
+                await peer.say("subscribed", id=store["id"], resumed=False, **where)
+                await peer.say("snapshot", document=document, **where)
+        await connection.close()
+
+    return script
+
+
+def alter(frame: dict[str, Any]) -> None:
+    if frame["store"].startswith("room{"):
+        frame["document"]["room"]["title"] = "another"
+
+
+def hold_back(frame: dict[str, Any]) -> None:
+    if frame["store"].startswith("rooms{"):
+        frame["version"] -= 1
+
+
+@pytest.mark.parametrize(
+    ("spoil", "differences"),
+    [
+        (lambda _: None, []),
+        (alter, ['room {"room": "lobby"}: version 1 is not what the database renders']),
+        (hold_back, ["rooms {}: after 0 s at version 0 of epoch "]),
+    ],
+)
+async def test_stores(
+    database18: str, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[dict[str, Any]], None], differences: list[str]
+) -> None:
+    """A front that serves another document than the database renders, or an old one, is found out."""
+    monkeypatch.setattr(check, "PATIENCE", 0.4 if spoil is hold_back else DEADLINE)
+    connection = await asyncpg.connect(database18)
+    await connection.execute("insert into chat.room values ('lobby', 'Lobby', 'ada', now())")
+    await connection.close()
+    async with front(serving(database18, spoil)) as url, asyncio.timeout(DEADLINE * 2):
+        findings = await check.check(url, "token", database18, [])
+    assert (findings.stores, len(findings.differences)) == (2, len(differences))
+    assert all(found.startswith(wanted) for found, wanted in zip(findings.differences, differences, strict=True))
+
+
+async def test_not_let_in(database18: str) -> None:
+    """A front that sends the checker away is a difference, and no check that passed."""
+
+    async def away(peer: Peer) -> None:
+        await peer.socket.close(4101, "who?")
+
+    async with front(away) as url, asyncio.timeout(DEADLINE):
+        findings = await check.check(url, "token", database18, [])
+    assert findings.differences == ["no front lets us in: Stopped 4101 who?"]
