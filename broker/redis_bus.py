@@ -260,7 +260,9 @@ class RedisMultiplexerBus:
                     raise
                 await self._make_group(self._writer)
                 return deliveries
-            deliveries += await self._decode_parcels(await self._with_attempts(entries))
+            # Before version 7 Redis lists what was deleted meanwhile as nothing.
+            present = [(entry, fields) for entry, fields in entries if entry]
+            deliveries += await self._decode_parcels(await self._with_attempts(present))
             if start == b"0-0":
                 return deliveries
 
