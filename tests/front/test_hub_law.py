@@ -112,4 +112,4 @@ class Front(RuleBasedStateMachine):
 
 
 TestFront = Front.TestCase
-TestFront.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
+TestFront.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
