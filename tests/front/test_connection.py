@@ -180,7 +180,19 @@ def test_fragments_make_one_message() -> None:
         (b"\x83\x80mask", 1002),
         (masked(b"", opcode=Opcode.CONT), 1002),
     ],
-    ids=str,
+    ids=[
+        "binary",
+        "fragment of a binary",
+        "no UTF-8",
+        "surrogate in UTF-8",
+        "one byte too large",
+        "as large as may be, but no JSON",
+        "too large in fragments",
+        "a length beyond all measure",
+        "not masked",
+        "unknown opcode",
+        "continuation of nothing",
+    ],
 )
 def test_each_fault_has_its_code(data: bytes, code: int) -> None:
     """§1, RFC 6455: what is no frame of ours closes with the code that says so, and the stream ends."""
