@@ -187,6 +187,16 @@ class Stage:
         self._speed = speed
         self._rooms = asyncio.Semaphore(rooms_at_once)
 
+    async def knock(self) -> None:
+        """See whether a front lets us in; waits until one is there.
+
+        Raises:
+            Stopped: It does not.
+
+        """
+        async with self._client(trace.NOBODY):
+            self.score.connections -= 1
+
     async def play(self, events: Iterable[Event]) -> Score:
         """Play a trace whose rooms come one after the other."""
         begun = time.monotonic()
@@ -265,11 +275,15 @@ def run(args: argparse.Namespace) -> int:
     events = list(by_room(trace.read(path, args.limit)))
     url, key = door(args.url, args.data)
     _allow_many_sockets()
-    if folder.path.is_dir():
+    stage = Stage(url, key, speed=args.speed, rooms_at_once=args.rooms_at_once)
+
+    def begin() -> None:
         # Without a stack of ours there is nobody to check it later.
-        plays.record(folder.path, plays.Play(str(path), args.limit))
+        if folder.path.is_dir():
+            plays.record(folder.path, plays.Play(str(path), args.limit))
+
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        score = runner.run(_perform(events, url, key, args.speed, args.rooms_at_once))
+        score = runner.run(_perform(stage, events, begin))
     print(score.summary())
     return 0
 
@@ -292,10 +306,11 @@ def door(url: str | None, data: Path | None) -> tuple[str, str]:
     return url or f"ws://127.0.0.1:{running.port}/ws", token.read_key(Path(key_file or running.key_file))
 
 
-async def _perform(events: list[Event], url: str, key: str, speed: float | None, rooms_at_once: int) -> Score:
-    stage = Stage(url, key, speed=speed, rooms_at_once=rooms_at_once)
+async def _perform(stage: Stage, events: list[Event], begin: Callable[[], None]) -> Score:
     telling = asyncio.create_task(_tell(lambda: stage.score.events, len(events)))
     try:
+        await stage.knock()
+        begin()
         return await stage.play(events)
     except* Stopped as stopped:
         raise StackError(

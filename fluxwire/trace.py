@@ -24,6 +24,9 @@ LONGEST_ROOM = 80
 LONGEST_NAME = 80
 LONGEST_BODY = 4000
 
+NOBODY = "-"
+"""The actor for a user without a name."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
@@ -49,7 +52,7 @@ class Event:
     @property
     def actor(self) -> str:
         """The actor who plays this user: a token needs a subject, and Postgres has no NUL."""
-        return self.user.replace("\0", "\ufffd") or "-"
+        return self.user.replace("\0", "\ufffd") or NOBODY
 
     @property
     def posts(self) -> bool:

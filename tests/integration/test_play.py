@@ -15,7 +15,7 @@ import pytest
 from fluxwire import trace
 from tests.services import scratch_folder
 
-from .test_run import CHILDREN, LIMIT, Up, said, up
+from .test_run import CHILDREN, LIMIT, Up, fluxwire, said, up
 
 PATIENCE = 100.0
 
@@ -154,3 +154,47 @@ def test_plain_words(tmp_path: Path) -> None:
         assert code == 1
         assert "fluxwire: " in out
         assert "Traceback" not in out
+
+
+def test_interrupted(stack: Up, tmp_path: Path) -> None:
+    """Ctrl-C ends a play at once and without a traceback; it stays on record, so that a check shows what is missing."""
+    plays = stack.data / "plays.ndjson"
+    before = plays.read_text() if plays.exists() else ""
+    path = make(tmp_path, 30, 2000)
+    count = stack.fetch("select count(*) from chat.message")
+    player = subprocess.Popen(
+        [sys.executable, "-m", "fluxwire", "play", str(path), "--data", str(stack.data)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        asyncio.run(posted(stack.state()["database_url"], count + 20))
+        player.send_signal(signal.SIGINT)
+        out, _ = player.communicate(timeout=LIMIT)
+        assert player.returncode == 130
+        assert "Traceback" not in out
+        code, out = check(stack)
+        assert code == 1
+        assert "messages were played" in out
+    finally:
+        player.kill()
+        player.wait(LIMIT)
+        # The other tests' checks are about their own plays.
+        plays.write_text(before)
+
+
+def test_not_let_in(stack: Up, tmp_path: Path) -> None:
+    """A play that no front lets in is told why in a line, and is not on record."""
+    key = tmp_path / "key"
+    key.write_text("the secret of another cluster, long enough")
+    before = sorted(stack.data.glob("plays.ndjson")), stack.fetch("select count(*) from chat.message")
+    player = fluxwire(
+        "play", str(make(tmp_path, 31, 5)), "--data", str(stack.data), environment={"FLUXWIRE_KEY_FILE": str(key)}
+    )
+    out, _ = player.communicate(timeout=LIMIT)
+    assert player.returncode == 1
+    assert "4101" in out
+    assert "Traceback" not in out
+    assert before == (sorted(stack.data.glob("plays.ndjson")), stack.fetch("select count(*) from chat.message"))
+    assert str(tmp_path) not in "".join(path.read_text() for path in before[0])
