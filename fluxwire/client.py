@@ -92,6 +92,7 @@ class Client:
         """Begin to connect, and do not wait for it; what is asked for meanwhile is sent then."""
         if self._task is None:
             self._task = asyncio.create_task(self._run())
+            self._task.add_done_callback(self._ended)
 
     async def connect(self) -> None:
         """Connect, and wait until the front has said welcome, for as long as that takes.
@@ -147,9 +148,6 @@ class Client:
         while True:
             try:
                 await self._serve(self._urls[self._tries % len(self._urls)])
-            except Stopped as stopped:
-                self._stop(stopped)
-                return
             except (OSError, TimeoutError, InvalidHandshake, ConnectionClosed, ProtocolFault) as exc:
                 log.debug("x %s", exc)
             # Full jitter, so that a herd does not come back in step.
@@ -237,8 +235,13 @@ class Client:
                     await socket.send(text)
             self._flushing = None
 
-    def _stop(self, stopped: Stopped) -> None:
-        self._session.fail(stopped)
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        # Whatever ended it, also a fault of ours: nobody is left waiting.
+        if not task.cancelled() and (failure := task.exception()) is not None:
+            self._stop(failure)
+
+    def _stop(self, failure: BaseException) -> None:
+        self._session.fail(failure)
         if not self._opened.done():
-            self._opened.set_exception(stopped)
+            self._opened.set_exception(failure)
             self._opened.exception()  # nobody has to wait for it

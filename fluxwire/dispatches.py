@@ -29,7 +29,8 @@ class Dispatched:
 
     def __init__(self, name: str, params: Mapping[str, object]) -> None:
         self.name = name
-        self.params = params
+        # Sent again it has to be the same, or the number would be one of another action.
+        self.params = frames.raw(params)
         self.number = 0
         self.sent_at: float | None = None
         """When it was first sent, in seconds of the session's clock."""
@@ -56,7 +57,7 @@ class Dispatched:
         if not self._outcome.done():
             self._outcome.set_result(outcome)
 
-    def fail(self, failure: Exception) -> None:
+    def fail(self, failure: BaseException) -> None:
         """Give up on an outcome."""
         if not self._outcome.done():
             self._outcome.set_exception(failure)
@@ -144,7 +145,7 @@ class Dispatches:
         self._progress = False
         return None
 
-    def fail(self, failure: Exception) -> None:
+    def fail(self, failure: BaseException) -> None:
         """Give up on all of them."""
         for action in self._kept.values():
             action.fail(failure)

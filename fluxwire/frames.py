@@ -123,6 +123,17 @@ def _is_unknown(text: str | bytes) -> bool:
     return isinstance(frame, dict) and isinstance(frame.get("type"), str) and frame["type"] not in _KNOWN
 
 
+def raw(value: object) -> msgspec.Raw:
+    """Write a part of a frame once and for all, whatever becomes of the value.
+
+    Raises:
+        TypeError: It cannot be JSON.
+        ValueError: A text is none: it holds half of a surrogate pair.
+
+    """
+    return msgspec.Raw(msgspec.json.encode(value))
+
+
 def write(kind: str, **members: object) -> str:
     """Write a frame for a front.
 

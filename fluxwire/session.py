@@ -18,6 +18,8 @@ PROTOCOLS = [1]
 MAX_STORES = 1000
 """§3: how many stores one frame may name."""
 DEFAULT_MAX_FRAME = 65_536
+RESUME_ROOM = 200
+"""Bytes kept free in a subscribe frame for its members, and for a store's epoch and version."""
 
 
 class Session:
@@ -43,7 +45,7 @@ class Session:
         self._next_id = 1
         self._group: list[frames.Update] = []
         self._group_size = 0
-        self._failure: Exception | None = None
+        self._failure: BaseException | None = None
 
     @property
     def unanswered(self) -> int:
@@ -73,18 +75,24 @@ class Session:
 
         """
         action = Dispatched(name, params)
-        limit = self.welcome.max_frame if self.welcome else DEFAULT_MAX_FRAME
-        # §1: a longer frame would close the connection. The number is not known yet; no one is longer than this.
-        if len(_dispatch_frame(action, 2**53).encode()) > limit:
-            raise ValueError(f"the parameters of {name} are longer than a frame may be ({limit} bytes)")
+        # The number is not known yet; none is longer than this.
+        self._check_length(_dispatch_frame(action, 2**53))
         self._dispatches.add(action)
         if self._failure is not None:
             self._dispatches.fail(self._failure)
         return action
 
     def subscribe(self, name: str, params: Mapping[str, object]) -> Subscription:
-        """Ask for a store."""
+        """Ask for a store.
+
+        Raises:
+            ValueError: The frame would be longer than the front takes, or holds what is no text.
+            TypeError: The parameters cannot be JSON.
+
+        """
         subscription = Subscription(self._take_id(), name, params)
+        # What a resume will add is short.
+        self._check_length(frames.write("subscribe", stores=[_subscribe_entry(subscription)]) + RESUME_ROOM * " ")
         self._subscriptions[subscription.number] = subscription
         if self._failure is not None:
             subscription.fail(self._failure)
@@ -121,7 +129,7 @@ class Session:
         out, self._out = self._out, []
         return out
 
-    def fail(self, failure: Exception) -> None:
+    def fail(self, failure: BaseException) -> None:
         """Nothing will come any more: tell everybody who waits, now or later."""
         self._failure = failure
         self._dispatches.fail(failure)
@@ -242,9 +250,19 @@ class Session:
             self._subscriptions[subscription.number] = subscription
         self._ask(renewed)
 
+    def _check_length(self, frame: str) -> None:
+        """§1: a frame that is too long would close the connection."""
+        limit = self._max_frame
+        if len(frame.encode()) > limit:
+            raise ValueError(f"the parameters are longer than a frame may be ({limit} bytes)")
+
+    @property
+    def _max_frame(self) -> int:
+        return self.welcome.max_frame if self.welcome else DEFAULT_MAX_FRAME
+
     def _ask(self, subscriptions: list[Subscription]) -> None:
         """Put the subscriptions in as few frames as the front takes."""
-        limit = (self.welcome.max_frame if self.welcome else DEFAULT_MAX_FRAME) - 100
+        limit = self._max_frame - RESUME_ROOM
         batch: list[dict[str, object]] = []
         size = 0
         for subscription in subscriptions:

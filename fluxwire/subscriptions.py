@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from . import patch
-from .frames import Error, Snapshot, Update
+from .frames import Error, Snapshot, Update, raw
 
 
 class Refused(Exception):
@@ -99,9 +99,9 @@ class Subscription:
     def __init__(self, number: int, name: str, params: Mapping[str, object]) -> None:
         self.number = number
         self.name = name
-        self.params = params
+        self.params = raw(params)
         self.replica: Replica | None = None
-        self.failure: Exception | None = None
+        self.failure: BaseException | None = None
         """Why it ended, if it did."""
         self._waiters: list[asyncio.Future[None]] = []
 
@@ -172,7 +172,7 @@ class Subscription:
             if not waiter.done():
                 waiter.set_result(None)
 
-    def fail(self, failure: Exception) -> None:
+    def fail(self, failure: BaseException) -> None:
         """End it for this reason."""
         self.failure = failure
         self.wake()

@@ -238,3 +238,22 @@ async def test_burst() -> None:
     async with front(script) as url, Client(url, "token") as client, asyncio.timeout(60):
         actions = [client.dispatch("act") for _ in range(count)]
         assert [await action for action in actions] == list(range(1, count + 1))
+
+
+async def test_fault_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Should the client itself break, whoever waits learns of it and nobody waits for ever."""
+
+    async def say(peer: Peer) -> None:
+        await peer.welcome()
+        await peer.hear()
+        await peer.say("pong")
+        await peer.socket.wait_closed()
+
+    async with front(say) as url, asyncio.timeout(DEADLINE), Client(url, "token") as client:
+
+        def broken(text: object, now: object) -> None:
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(client._session, "receive", broken)
+        with pytest.raises(ZeroDivisionError):
+            await client.dispatch("act")

@@ -449,8 +449,21 @@ class TestActions:
             opened.session.dispatch("act", {"body": "x" * 70_000})
         with pytest.raises(ValueError, match="surrogates"):
             opened.session.dispatch("act", {"body": "\ud800"})
+        with pytest.raises(ValueError, match="65536 bytes"):
+            opened.session.subscribe("room", {"of": "x" * 65_500})
+        with pytest.raises(TypeError):
+            opened.session.subscribe("room", {"of": object()})
         opened.session.dispatch("act", {})
         assert numbers(opened.sent()) == [1]
+
+    async def test_parameters_are_taken_at_once(self, opened: Wire) -> None:
+        """What the caller does with the parameters afterwards does not change the action."""
+        params: dict[str, object] = {"body": "one"}
+        opened.session.dispatch("act", params)
+        params["body"] = "two"
+        (first,), (second,) = opened.sent(), opened.reopen()
+        assert first == second
+        assert first["params"] == {"body": "one"}
 
     async def test_stopped(self, opened: Wire) -> None:
         """When nothing will come any more everybody who waits is told, and who comes later as well."""
