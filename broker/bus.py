@@ -87,7 +87,8 @@ class MultiplexerBus(Protocol):
     async def take_over(self, idle: float) -> Sequence[Delivery]:
         """Take what was handed to any multiplexer ``idle`` seconds ago or longer and was not acknowledged.
 
-        In the order it was appended; what this multiplexer was handed counts as well. A new leader calls it with 0 before its first :meth:`receive`.
+        In the order it was appended; what this multiplexer was handed counts as well.
+        A new leader calls it with 0 before its first :meth:`receive`.
 
         Raises:
             BusLost: Call it again after a moment.

@@ -5,8 +5,6 @@ Migrations run once each, in the order of their names, and are known by checksum
 All of it is one transaction: a deploy that fails has not happened.
 """
 
-import argparse
-import asyncio
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,15 +130,3 @@ def _explain(script: Script, error: asyncpg.PostgresError) -> str:
         place += f":{script.text.count(chr(10), 0, int(position) - 1) + 1}"
     hint = f" ({error.hint})" if getattr(error, "hint", None) else ""
     return f"{place}: {error.message if hasattr(error, 'message') else error}{hint}"
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the arguments of ``fluxwire deploy``."""
-    parser.add_argument("--application", type=Path, help="the application's folder of SQL (default: the stack's)")
-
-
-def run(database_url: str, application: Path | None) -> int:
-    """Deploy and say so; the exit code."""
-    asyncio.run(deploy(database_url, application))
-    print(f"Deployed {application or 'the engine'}.")
-    return 0
