@@ -90,6 +90,7 @@ class Error(Message, frozen=True):
     code: str
     message: str
     constraint: str | None = None
+    column: str | None = None
 
 
 class Outcome(Message, frozen=True):

@@ -18,7 +18,7 @@ ENGINE = next(
 )
 
 # Applied in this order after the migrations; a missing one is skipped.
-REPEATABLE = ("functions", "actions", "stores", "triggers.sql", "declarations.sql")
+REPEATABLE = ("roles.sql", "functions", "triggers.sql", "grants.sql", "actions", "stores", "declarations.sql")
 
 LEDGER = """
 create schema if not exists flux;

@@ -5,6 +5,7 @@ becomes :class:`DatabaseLost`, so that everybody above has one thing to heal fro
 """
 
 import contextlib
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT = 5.0  # seconds
 HEARTBEAT_TIMEOUT = 5.0  # seconds; a half-open connection is noticed by then
+LOCK_TIMEOUT = 1.0  # seconds; whoever waits longer for a foreign transaction is tried again later
 DOORBELL = "flux"
+TRANSIENT = re.compile("40|53|57P0|55P03|25006")
+"""SQLSTATEs of faults that pass: serialization, deadlock, resources, shutdown, lock timeout, read-only."""
 
 
 class _TermEnded(asyncpg.PostgresError):
@@ -32,6 +36,10 @@ class _TermEnded(asyncpg.PostgresError):
 
 class _Failed(Exception):
     """The server refused a statement; the connection is whole."""
+
+    def __init__(self, error: asyncpg.PostgresError) -> None:
+        super().__init__(f"{error.sqlstate} {error}")
+        self.sqlstate = str(error.sqlstate)
 
 
 @contextlib.contextmanager
@@ -54,7 +62,7 @@ def _translated() -> Iterator[None]:
     ) as error:
         raise DatabaseLost(str(error) or type(error).__name__) from error
     except asyncpg.PostgresError as error:
-        raise _Failed(f"{error.sqlstate} {error}") from error
+        raise _Failed(error) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +74,7 @@ class Result:
     code: str | None
     message: str | None
     constraint: str | None
+    column: str | None
     stores: str
 
 
@@ -102,7 +111,18 @@ class Resolved:
 
 
 class BatchFailed(Exception):
-    """A batch was rolled back as a whole, by a fault that no subtransaction catches (a timeout, above all)."""
+    """A batch was rolled back as a whole, by a fault that no subtransaction catches.
+
+    Args:
+        reason: What Postgres said; for the log.
+        transient: Whether the same batch can go well the next time (a lock, a full disk), or something in it
+            does not let it (a timeout, above all).
+
+    """
+
+    def __init__(self, reason: str, *, transient: bool) -> None:
+        super().__init__(reason)
+        self.transient = transient
 
 
 class Reader:
@@ -247,6 +267,12 @@ class Database:
                             # An acknowledged action is durable, whatever the database's default is.
                             "synchronous_commit": "on" if role == "dispatch" else "off",
                             "jit": "off",
+                            "lock_timeout": str(round(LOCK_TIMEOUT * 1000)),
+                            # What flux.put_back puts back.
+                            "search_path": "",
+                            "timezone": "UTC",
+                            "datestyle": "ISO",
+                            "extra_float_digits": "1",
                         },
                     )
                 opened.callback(made.terminate)
@@ -322,5 +348,6 @@ class Database:
                     refusals,
                 )
         except _Failed as error:
-            raise BatchFailed(str(error)) from error
+            transient = TRANSIENT.match(error.sqlstate) is not None
+            raise BatchFailed(str(error), transient=transient) from error
         return [Result(*row) for row in rows]

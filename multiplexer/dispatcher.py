@@ -1,6 +1,7 @@
 """Actions into batches, batches into outcomes: which action goes when, and what becomes of one that hurts.
 
-Pure: no clock, no I/O. ``loop`` feeds it deliveries, asks it for the next batch, and tells it how that went.
+Pure: no I/O, and time comes in as an argument, in seconds. ``loop`` feeds it deliveries, asks it for the next batch,
+and tells it how that went.
 
 Exactly-once is not made here but in ``flux.dispatch``, by the clients' numbers: running an action again is always
 safe. What is made here is that nobody waits for a bad neighbour longer than a bounded while, and that an action
@@ -22,9 +23,15 @@ MAX_LOSSES = 3
 """After so many batches lost with an action in them it runs alone; lost alone, it is refused as ``poison``."""
 
 ONLY_LANE = 0
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
+"""How long a client's actions wait after a transient fault, in seconds: doubled each time, at most so long."""
 
 Identity = tuple[str, str, int, int]
 """Actor, client, lane and number: what makes an action this one and no other."""
+
+
+Lane = tuple[str, str, int]
+"""Actor, client and lane: whose actions stay in sequence."""
 
 
 def identity(action: Action) -> Identity:
@@ -43,6 +50,20 @@ class Job:
     """A code to refuse it with instead of running it."""
     alone: bool = False
 
+    @property
+    def lane(self) -> Lane:
+        """Whose sequence it belongs to."""
+        return self.action.actor, self.action.client, self.action.lane
+
+
+@dataclass(slots=True)
+class Hold:
+    """The actions of a lane whose first met a transient fault, and until when they wait."""
+
+    until: float
+    pause: float
+    jobs: deque[Job] = field(default_factory=deque)
+
 
 @dataclass(slots=True)
 class Settled:
@@ -50,8 +71,6 @@ class Settled:
 
     outcomes: dict[str, list[Outcome]] = field(default_factory=dict)
     done: list[Delivery] = field(default_factory=list)
-    retry: bool = False
-    """Some action met a transient fault: wait a moment before the next batch."""
 
     def add(self, job: Job, outcome: Outcome) -> None:
         """Note the outcome of a job."""
@@ -69,19 +88,21 @@ class Dispatcher:
     def __init__(self, *, batch: int) -> None:
         self._batch = batch
         self._queue: deque[Job] = deque()
-        self._open_jobs: Counter[int] = Counter()
+        self._holds: dict[Lane, Hold] = {}
+        self._pauses: dict[Lane, float] = {}
         # By id(delivery): each job keeps its delivery alive.
+        self._open_jobs: Counter[int] = Counter()
         self._losses: Counter[Identity] = Counter()
 
     def restart(self) -> None:
         """Forget what is queued: the bus hands it out again. What actions have done to batches is remembered."""
         self._queue.clear()
+        self._holds.clear()
         self._open_jobs.clear()
 
-    @property
-    def waiting(self) -> int:
-        """How many actions wait for a batch."""
-        return len(self._queue)
+    def due(self) -> float | None:
+        """Tell when the next held action may be tried again; None if none is held."""
+        return min((hold.until for hold in self._holds.values()), default=None)
 
     def add(self, deliveries: Sequence[Delivery]) -> Settled:
         """Queue the actions of deliveries; what needs no batch (no action, a lane there is not) is settled at once."""
@@ -94,7 +115,8 @@ class Dispatcher:
             ]
             for job in jobs:
                 if job.action.lane == ONLY_LANE:
-                    self._queue.append(job)
+                    hold = self._holds.get(job.lane)
+                    (self._queue if hold is None else hold.jobs).append(job)
                     self._open_jobs[id(delivery)] += 1
                 else:
                     settled.add(job, _invalid(job.action, "unknown_lane", "There is only lane 0."))
@@ -102,23 +124,28 @@ class Dispatcher:
                 settled.done.append(delivery)
         return settled
 
-    def next_batch(self) -> list[Job]:
+    def next_batch(self, now: float) -> list[Job]:
         """Take the next batch, oldest first; empty if nothing waits."""
+        for lane in [lane for lane, hold in self._holds.items() if hold.until <= now]:
+            hold = self._holds.pop(lane)
+            self._pauses[lane] = hold.pause
+            # Alone, so that nobody waits with it for what it waits for.
+            hold.jobs[0].alone = True
+            self._queue.extendleft(reversed(hold.jobs))
         batch: list[Job] = []
         while self._queue and len(batch) < self._batch:
             job = self._queue[0]
-            alone = job.alone or job.refusal is not None or self._losses[identity(job.action)] >= MAX_LOSSES
-            if alone and batch:
+            losses = self._losses[identity(job.action)]
+            if (job.alone or losses >= MAX_LOSSES) and batch:
                 break
             batch.append(self._queue.popleft())
-            if alone:
-                job.alone = True
-                if self._losses[identity(job.action)] > MAX_LOSSES:
-                    job.refusal = "poison"
+            if losses > MAX_LOSSES:
+                job.refusal = "poison"
+            if job.alone or losses >= MAX_LOSSES:
                 break
         return batch
 
-    def settle(self, batch: Sequence[Job], results: Sequence[Result]) -> Settled:
+    def settle(self, batch: Sequence[Job], results: Sequence[Result], now: float) -> Settled:
         """Take the results of a batch that was committed, in its order."""
         settled = Settled()
         again: list[Job] = []
@@ -127,15 +154,24 @@ class Dispatcher:
                 again.append(job)
                 continue
             self._losses.pop(identity(job.action), None)
+            self._pauses.pop(job.lane, None)
             settled.add(job, _outcome(job.action, result))
             self._close(job, settled)
-        # In their old order and before everything that came later: a client's actions stay in sequence.
-        self._queue.extendleft(reversed(again))
-        settled.retry = bool(again)
+        self._hold(again, now)
         return settled
 
-    def failed(self, batch: Sequence[Job]) -> None:
-        """Take back a batch that was rolled back as a whole: each runs alone, and one that fails alone is refused."""
+    def failed(self, batch: Sequence[Job], now: float, *, transient: bool) -> None:
+        """Take back a batch that was rolled back as a whole: each runs alone.
+
+        Args:
+            batch: The batch.
+            now: The time, in seconds.
+            transient: Whether it can go well another time; one that failed alone and cannot is refused.
+
+        """
+        if len(batch) == 1 and transient:
+            self._hold(batch, now)
+            return
         if len(batch) == 1:
             batch[0].refusal = "failed"
         for job in batch:
@@ -146,6 +182,17 @@ class Dispatcher:
         """Note that the database went away under this batch; call :meth:`restart` next."""
         for job in batch:
             self._losses[identity(job.action)] += 1
+
+    def _hold(self, jobs: Sequence[Job], now: float) -> None:
+        """Let jobs wait, and all later ones of their lanes."""
+        lanes = {job.lane for job in jobs}
+        if not lanes:
+            return
+        waiting = [*jobs, *(queued for queued in self._queue if queued.lane in lanes)]
+        self._queue = deque(queued for queued in self._queue if queued.lane not in lanes)
+        for lane in lanes:
+            pause = min(self._pauses.get(lane, FIRST_PAUSE / 2) * 2, LONGEST_PAUSE)
+            self._holds[lane] = Hold(now + pause, pause, deque(job for job in waiting if job.lane == lane))
 
     def _close(self, job: Job, settled: Settled) -> None:
         self._open_jobs[id(job.delivery)] -= 1
@@ -167,7 +214,7 @@ def _invalid(action: Action, code: str, message: str) -> Outcome:
 
 
 def _outcome(action: Action, result: Result) -> Outcome:
-    error = None if result.code is None else Error(result.code, result.message or "", result.constraint)
+    error = None if result.code is None else Error(result.code, result.message or "", result.constraint, result.column)
     return Outcome(
         connection=action.connection,
         lane=action.lane,

@@ -7,14 +7,17 @@ out again. A loss of the bus ends nothing: it is committed, and fronts ask again
 
 import asyncio
 import logging
+import math
+import time
 from collections.abc import Callable, Sequence
+from itertools import chain, count
 
 from broker.bus import Delivery, MultiplexerBus
 from broker.errors import BusLost
 from broker.messages import Lead
 
 from .database import BatchFailed, Database, Reader
-from .dispatcher import Dispatcher, Settled
+from .dispatcher import Dispatcher, Job, Settled
 from .errors import DatabaseLost, TermEnded
 from .holders import Holders
 from .leadership import keep_lead, take_lead
@@ -28,11 +31,12 @@ log = logging.getLogger("multiplexer")
 PARCELS = 256
 """Most parcels taken from the bus at once."""
 PAUSE = 0.1
-"""How long to wait, in seconds, after the bus or the database was lost or an action met a transient fault."""
-SWEEP = 10.0
-"""How often to look for parcels that a deposed leader took and left, in seconds."""
-LEFT_LYING = 30.0
-"""How long a parcel must have lain to count as left, in seconds."""
+"""How long to wait, in seconds, after the bus or the database was lost."""
+SWEEPS = ((0.0, 0.0), (2.0, 1.0))
+"""When to look for parcels that a deposed leader took and left, in seconds after taking the lead; and how long one
+must have lain by then. It may have taken one more before it noticed."""
+SWEEP_EVERY, LEFT_LYING = 10.0, 30.0
+"""The same ever after."""
 
 
 class Multiplexer:
@@ -48,6 +52,7 @@ class Multiplexer:
         self._settings = settings
         self._bus = bus
         self._dispatcher = Dispatcher(batch=settings.batch)
+        self._clock = time.monotonic
 
     async def run(self) -> None:
         """Lead whenever the lead is free; returns only when cancelled."""
@@ -84,12 +89,11 @@ class Multiplexer:
             )
             doorbells = Doorbells()
             await database.listen(doorbells.ring)
-            clock = asyncio.get_running_loop().time
             holders = Holders()
-            questions = Questions(reader=database.asking, holders=holders, bus=self._bus, term=term, clock=clock)
+            questions = Questions(reader=database.asking, holders=holders, bus=self._bus, term=term, clock=self._clock)
 
             def held(key: str) -> bool:
-                return holders.held(key, clock())
+                return holders.held(key, self._clock())
 
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(keep_lead(database, term=term, heartbeat=settings.heartbeat))
@@ -100,43 +104,52 @@ class Multiplexer:
     async def _run_actions(self, term: int, database: Database, questions: Questions) -> None:
         """Take parcels, run their actions in batches, tell the outcomes, acknowledge."""
         self._dispatcher.restart()
-        clock = asyncio.get_running_loop().time
-        swept: float | None = None
-        while True:
-            try:
-                if swept is None:
-                    await self._bus.publish([Lead(term)])
-                if swept is None or clock() - swept > SWEEP:
-                    await self._take(await self._bus.take_over(0 if swept is None else LEFT_LYING), questions)
-                    swept = clock()
-                await self._take(await self._bus.receive(PARCELS), questions)
-            except BusLost as error:
-                log.warning("the bus is lost: %s", error)
-                await asyncio.sleep(PAUSE)
-            # Whatever arrives while these run is the next batch.
-            while self._dispatcher.waiting:
-                await self._run_batch(term, database)
+        receiving: asyncio.Task[Sequence[Delivery]] | None = None
+        began = self._clock()
+        sweeps = chain(SWEEPS, ((after, LEFT_LYING) for after in count(SWEEP_EVERY, SWEEP_EVERY)))
+        after, left_lying = next(sweeps)
+        try:
+            while True:
+                try:
+                    if self._clock() >= began + after:
+                        if not after:
+                            await self._bus.publish([Lead(term)])
+                        await self._take(await self._bus.take_over(left_lying), questions)
+                        after, left_lying = next(sweeps)
+                    # Never given up: what it is being handed would lie until the next sweep.
+                    receiving = receiving or asyncio.create_task(self._bus.receive(PARCELS))
+                    due = min(began + after, self._dispatcher.due() or math.inf)
+                    await asyncio.wait([receiving], timeout=max(0.0, due - self._clock()))
+                    if receiving.done():
+                        received, receiving = receiving, None
+                        await self._take(received.result(), questions)
+                except BusLost as error:
+                    log.warning("the bus is lost: %s", error)
+                    await asyncio.sleep(PAUSE)
+                # Whatever arrives while these run is the next batch.
+                while batch := self._dispatcher.next_batch(self._clock()):
+                    await self._run_batch(batch, term, database)
+        finally:
+            if receiving is not None:
+                receiving.cancel()
+                await asyncio.wait([receiving])
 
     async def _take(self, deliveries: Sequence[Delivery], questions: Questions) -> None:
         for delivery in deliveries:
             questions.add(delivery.parcel.front, delivery.parcel.messages)
         await self._tell(self._dispatcher.add(deliveries))
 
-    async def _run_batch(self, term: int, database: Database) -> None:
-        batch = self._dispatcher.next_batch()
+    async def _run_batch(self, batch: Sequence[Job], term: int, database: Database) -> None:
         try:
             results = await database.dispatch(term, [job.action for job in batch], [job.refusal for job in batch])
         except BatchFailed as error:
             log.warning("a batch of %d was rolled back: %s", len(batch), error)
-            self._dispatcher.failed(batch)
-            return
+            self._dispatcher.failed(batch, self._clock(), transient=error.transient)
         except DatabaseLost:
             self._dispatcher.lost(batch)
             raise
-        settled = self._dispatcher.settle(batch, results)
-        await self._tell(settled)
-        if settled.retry:
-            await asyncio.sleep(PAUSE)
+        else:
+            await self._tell(self._dispatcher.settle(batch, results, self._clock()))
 
     async def _tell(self, settled: Settled) -> None:
         try:

@@ -25,7 +25,7 @@ class Settings:
     """Unique among all multiplexers that ever lived."""
     batch: int = 60
     """Most actions in one transaction; more than 64 writing subtransactions overflow a backend's cache."""
-    action_timeout: float = 10.0
+    action_timeout: float = 5.0
     """How long a batch may run; an action that takes longer alone is refused."""
     render_timeout: float = 5.0
     """How long rendering and opening may take, for each query."""

@@ -15,6 +15,7 @@ returns table (
   code text,
   message text,
   constraint_name text,
+  column_name text,
   stores text
 )
 language plpgsql
@@ -139,19 +140,20 @@ begin
     group by t.action
   ),
   outcome as materialized (
-    select r.place, r.status, r.reply, r.code, r.message, r.constraint_name, r.sqlstate,
+    select r.place, r.status, r.reply, r.code, r.message, r.constraint_name, r.column_name, r.sqlstate,
       coalesce(t.stores, r.stores, '{}') as stores
     from unnest(_results) with ordinality as r (
-      status, reply, code, message, constraint_name, sqlstate, stores, same_as, place
+      status, reply, code, message, constraint_name, column_name, sqlstate, stores, same_as, place
     )
     left join touched t on t.action = coalesce(r.same_as, r.place)
   ),
   logged as (
     insert into flux.action (
-      actor, claims, client, lane, number, name, params, at, seed, status, reply, code, message, constraint_name, sqlstate, stores
+      actor, claims, client, lane, number, name, params, at, seed, status, reply, code, message,
+      constraint_name, column_name, sqlstate, stores
     )
     select u.actor, u.claims, u.client, u.lane, u.number, u.name, u.params, u.at, u.seed,
-      o.status, o.reply, o.code, o.message, o.constraint_name, o.sqlstate, o.stores
+      o.status, o.reply, o.code, o.message, o.constraint_name, o.column_name, o.sqlstate, o.stores
     from unnest(
       dispatch.actors, dispatch.claims, dispatch.clients, dispatch.lanes, dispatch.numbers, dispatch.names, dispatch.params,
       _times, _seeds
@@ -167,7 +169,7 @@ begin
     from (select l.actor, l.client, l.lane, max(l.number) as number from logged l group by l.actor, l.client, l.lane) as l
     where c.actor = l.actor and c.client = l.client and c.lane = l.lane
   )
-  select o.status, o.reply::text, o.code, o.message, o.constraint_name, o.stores::text
+  select o.status, o.reply::text, o.code, o.message, o.constraint_name, o.column_name, o.stores::text
   from outcome o
   order by o.place;
 

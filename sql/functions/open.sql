@@ -35,7 +35,10 @@ begin
   _permitted := found;
   if _declared.permit is not null then
     begin
-      perform set_config('flux.actor', open.actor, true), set_config('flux.claims', open.claims, true);
+      perform
+        set_config('flux.actor', open.actor, true),
+        set_config('flux.claims', open.claims, true),
+        set_config('role', 'fluxwire_application', true);
       execute format('select %s($1, $2)', _declared.permit) into _permitted using open.actor, _canonical;
     exception
       -- A permission function that breaks says no, to this actor alone.
@@ -43,7 +46,7 @@ begin
         raise warning 'flux: permission function % of store %: % %', _declared.permit, open.name, sqlstate, sqlerrm;
         _permitted := false;
     end;
-    perform set_config('flux.actor', '', true), set_config('flux.claims', '', true);
+    perform set_config('flux.actor', '', true), set_config('flux.claims', '', true), set_config('role', 'none', true);
   end if;
   if _permitted is not true then
     code := 'forbidden';

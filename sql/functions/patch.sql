@@ -2,6 +2,7 @@ create or replace function flux.patch(store text, params jsonb, ops jsonb)
 returns void
 language plpgsql
 volatile
+security definer
 set search_path to ''
 as $$
 begin

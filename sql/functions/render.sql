@@ -14,6 +14,7 @@ as $$
 declare
   _store text := flux.key_store(render.key);
   _params jsonb := flux.key_params(render.key);
+  _watches flux.watch[];
   _watch record;
   _part jsonb;
 begin
@@ -26,19 +27,20 @@ begin
     raise exception using errcode = 'FX010', message = format('There is no store "%s".', _store);
   end if;
 
-  perform set_config('flux.actor', coalesce(_params ->> '@actor', ''), true);
+  select array_agg(w order by w.id) into _watches from flux.watch w where w.store = _store;
+  perform set_config('flux.actor', coalesce(_params ->> '@actor', ''), true), set_config('role', 'fluxwire_application', true);
   execute format('select flux.%I($1)', 'store_' || _store) into document using _params - '@actor';
   if jsonb_typeof(document) is distinct from 'object' then
     raise exception using errcode = 'FX013', message = format('store %s must render a JSON object', _store);
   end if;
 
-  for _watch in select w.id, w.path from flux.watch w where w.store = _store order by w.id loop
+  for _watch in select w.id, w.path from unnest(_watches) as w loop
     execute format('select flux.%I($1)', 'watch_' || _watch.id || '_part') into _part using _params;
     if _part is not null then
       document := jsonb_set(document, _watch.path, _part);
     end if;
   end loop;
-  perform set_config('flux.actor', '', true);
+  perform set_config('flux.actor', '', true), set_config('role', 'none', true);
 end;
 $$;
 

@@ -41,7 +41,10 @@ begin
     if to_regprocedure(format('flux.%I(jsonb)', 'action_' || left(run.name, 51))) is null then
       perform flux.reject('unknown_action', format('There is no action "%s".', left(run.name, 51)));
     end if;
+
+    perform set_config('role', 'fluxwire_application', true);
     execute format('select flux.%I($1)', 'action_' || run.name) into _result.reply using _params;
+    perform flux.put_back();
 
     -- Constraints that wait for the commit are checked now, so that their verdict is this action's own.
     if run.deferred is not null then
@@ -55,16 +58,21 @@ begin
         _result.sqlstate = returned_sqlstate,
         _result.message = message_text,
         _result.code = pg_exception_detail,
-        _result.constraint_name = constraint_name;
+        _result.constraint_name = constraint_name,
+        _result.column_name = column_name;
       _result.reply := null;
       _result.status := 'refused';
       _result.constraint_name := nullif(_result.constraint_name, '');
+      _result.column_name := nullif(_result.column_name, '');
       case
         when _result.sqlstate = 'FX001' then
           null;
         when _result.sqlstate ~ '^(40|53|57P0)' or _result.sqlstate in ('55P03', '25006') then
           _result.status := 'retry';
           _result.code := 'transient';
+        when _result.sqlstate = '23502' then
+          _result.code := 'constraint';
+          _result.message := format('The column "%s" needs a value.', _result.column_name);
         when _result.sqlstate ~ '^23' then
           _result.code := 'constraint';
           _result.message := format('The constraint "%s" does not allow it.', _result.constraint_name);

@@ -2,6 +2,7 @@ create or replace function flux.touch(store text, params jsonb default '{}')
 returns void
 language plpgsql
 volatile
+security definer
 set search_path to ''
 as $$
 begin

@@ -60,6 +60,7 @@ create table flux.action (
   code text,
   message text,
   constraint_name text,
+  column_name text,
   sqlstate text,
   stores jsonb not null default '{}',
   unique (actor, client, lane, number)
@@ -131,6 +132,7 @@ create type flux.result as (
   code text,
   message text,
   constraint_name text,
+  column_name text,
   sqlstate text,
   stores jsonb,
   same_as integer

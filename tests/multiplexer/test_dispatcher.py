@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from broker.messages import Action, Outcome, Parcel, Renew
 from multiplexer.database import Result
-from multiplexer.dispatcher import MAX_LOSSES, Dispatcher, Job, Settled, identity
+from multiplexer.dispatcher import FIRST_PAUSE, MAX_LOSSES, Dispatcher, Job, Settled, identity
 
-OK = Result("ok", '"done"', None, None, None, "{}")
-RETRY = Result("retry", None, "transient", "", None, "{}")
+OK = Result("ok", '"done"', None, None, None, None, "{}")
+RETRY = Result("retry", None, "transient", "", None, None, "{}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +43,7 @@ def test_batches_are_bounded_and_in_order() -> None:
     """Actions leave in the order they came, at most so many at once."""
     dispatcher = Dispatcher(batch=3)
     dispatcher.add([handed(*(action(n) for n in range(1, 6))), handed(action(6))])
-    assert [numbers(dispatcher.next_batch()) for _ in range(3)] == [[1, 2, 3], [4, 5, 6], []]
+    assert [numbers(dispatcher.next_batch(0)) for _ in range(3)] == [[1, 2, 3], [4, 5, 6], []]
 
 
 def test_a_delivery_is_done_with_its_last_action() -> None:
@@ -51,8 +51,8 @@ def test_a_delivery_is_done_with_its_last_action() -> None:
     dispatcher = Dispatcher(batch=2)
     delivery = handed(action(1), action(2), action(3))
     assert dispatcher.add([delivery]).done == []
-    assert dispatcher.settle(dispatcher.next_batch(), [OK, OK]).done == []
-    assert dispatcher.settle(dispatcher.next_batch(), [OK]).done == [delivery]
+    assert dispatcher.settle(dispatcher.next_batch(0), [OK, OK], 0).done == []
+    assert dispatcher.settle(dispatcher.next_batch(0), [OK], 0).done == [delivery]
 
 
 def test_a_delivery_without_actions_is_done_at_once() -> None:
@@ -67,33 +67,53 @@ def test_other_lanes_are_invalid() -> None:
     settled = dispatcher.add([handed(action(1, lane=3), front="f9")])
     (outcome,) = settled.outcomes["f9"]
     assert (outcome.status, outcome.lane, outcome.error and outcome.error.code) == ("invalid", 3, "unknown_lane")
-    assert dispatcher.next_batch() == []
+    assert dispatcher.next_batch(0) == []
 
 
-def test_retries_go_first_and_in_order() -> None:
-    """What met a transient fault is tried again before anything that came later."""
+def test_a_transient_fault_holds_its_client_back() -> None:
+    """What met a transient fault waits with its client's later actions, then runs alone; nobody else waits."""
     dispatcher = Dispatcher(batch=3)
-    dispatcher.add([handed(*(action(n) for n in range(1, 6)))])
-    settled = dispatcher.settle(dispatcher.next_batch(), [OK, RETRY, RETRY])
-    assert settled.retry
+    dispatcher.add([handed(*(action(n) for n in range(1, 5)), action(1, client="d"))])
+    settled = dispatcher.settle(dispatcher.next_batch(0), [OK, RETRY, RETRY], 0)
     assert [outcome.number for outcome in outcomes(settled)] == [1]
-    assert numbers(dispatcher.next_batch()) == [2, 3, 4]
+    dispatcher.add([handed(action(5))])
+    assert [job.action.client for job in dispatcher.next_batch(0.05)] == ["d"]
+    assert dispatcher.due() == FIRST_PAUSE
+    assert dispatcher.next_batch(0.05) == []
+    again = dispatcher.next_batch(FIRST_PAUSE)
+    assert numbers(again) == [2]
+    dispatcher.settle(again, [RETRY], 1)
+    assert dispatcher.due() == 1 + 2 * FIRST_PAUSE
+    dispatcher.settle(dispatcher.next_batch(2), [OK], 2)
+    assert dispatcher.due() is None
+    assert numbers(dispatcher.next_batch(2)) == [3, 4, 5]
+
+
+def test_a_lock_held_by_a_stranger_refuses_nobody() -> None:
+    """A batch rolled back by a fault that passes is run one by one, and what still meets it waits."""
+    dispatcher = Dispatcher(batch=3)
+    dispatcher.add([handed(action(1), action(1, client="d"))])
+    dispatcher.failed(dispatcher.next_batch(0), 0, transient=True)
+    alone = dispatcher.next_batch(0)
+    dispatcher.failed(alone, 0, transient=True)
+    assert [job.action.client for job in dispatcher.next_batch(0)] == ["d"]
+    assert [(job.action.client, job.refusal) for job in dispatcher.next_batch(1)] == [("c", None)]
 
 
 def test_a_batch_that_fails_is_run_one_by_one() -> None:
     """After a rollback of the whole each action runs alone, and one that fails alone is refused."""
     dispatcher = Dispatcher(batch=3)
     dispatcher.add([handed(action(1), action(2), action(3))])
-    dispatcher.failed(dispatcher.next_batch())
-    first = dispatcher.next_batch()
+    dispatcher.failed(dispatcher.next_batch(0), 0, transient=False)
+    first = dispatcher.next_batch(0)
     assert numbers(first) == [1]
-    dispatcher.settle(first, [OK])
-    second = dispatcher.next_batch()
-    dispatcher.failed(second)
-    again = dispatcher.next_batch()
+    dispatcher.settle(first, [OK], 0)
+    second = dispatcher.next_batch(0)
+    dispatcher.failed(second, 0, transient=False)
+    again = dispatcher.next_batch(0)
     assert [(job.action.number, job.refusal) for job in again] == [(2, "failed")]
-    dispatcher.settle(again, [OK])
-    assert [(job.action.number, job.refusal) for job in dispatcher.next_batch()] == [(3, None)]
+    dispatcher.settle(again, [OK], 0)
+    assert [(job.action.number, job.refusal) for job in dispatcher.next_batch(0)] == [(3, None)]
 
 
 def test_poison() -> None:
@@ -102,24 +122,24 @@ def test_poison() -> None:
     bad, good = action(1), action(1, client="d")
     for loss in range(MAX_LOSSES):
         dispatcher.add([handed(bad, good)])
-        batch = dispatcher.next_batch()
+        batch = dispatcher.next_batch(0)
         assert numbers(batch) == [1, 1], loss
         dispatcher.lost(batch)
         dispatcher.restart()
     dispatcher.add([handed(bad, good)])
-    alone = dispatcher.next_batch()
+    alone = dispatcher.next_batch(0)
     assert [identity(job.action) for job in alone] == [identity(bad)]
     dispatcher.lost(alone)
     dispatcher.restart()
     dispatcher.add([handed(bad, good)])
-    refused = dispatcher.next_batch()
+    refused = dispatcher.next_batch(0)
     assert [job.refusal for job in refused] == ["poison"]
-    dispatcher.settle(refused, [OK])
-    innocent = dispatcher.next_batch()
+    dispatcher.settle(refused, [OK], 0)
+    innocent = dispatcher.next_batch(0)
     assert [(identity(job.action), job.refusal) for job in innocent] == [(identity(good), None)]
 
 
-@given(st.lists(st.sampled_from(["ok", "retry", "failed", "lost"]), max_size=40), st.integers(1, 5))
+@given(st.lists(st.sampled_from(["ok", "retry", "failed", "transient", "lost"]), max_size=40), st.integers(1, 5))
 def test_every_action_has_one_outcome_in_order(faults: list[str], size: int) -> None:
     """Whatever happens to batches, each client's actions settle in sequence and each delivery is done once."""
     dispatcher = Dispatcher(batch=size)
@@ -128,19 +148,19 @@ def test_every_action_has_one_outcome_in_order(faults: list[str], size: int) -> 
     dispatcher.add(pending)
     settled_numbers: dict[str, list[int]] = {"a": [], "b": []}
     done: list[object] = []
-    for fault in faults + ["ok"] * 100:
-        batch = dispatcher.next_batch()
+    for now, fault in enumerate(faults + ["ok"] * 100):
+        batch = dispatcher.next_batch(10 * now)
         if not batch:
             break
-        if fault == "failed":
-            dispatcher.failed(batch)
+        if fault in ("failed", "transient"):
+            dispatcher.failed(batch, 10 * now, transient=fault == "transient")
         elif fault == "lost":
             dispatcher.lost(batch)
             dispatcher.restart()
             dispatcher.add([delivery for delivery in deliveries if delivery not in done])
         else:
             results = [RETRY] * len(batch) if fault == "retry" else [OK] * len(batch)
-            settled = dispatcher.settle(batch, results)
+            settled = dispatcher.settle(batch, results, 10 * now)
             done += settled.done
             if fault == "ok":
                 for job in batch:

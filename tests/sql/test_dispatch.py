@@ -10,6 +10,8 @@ import pytest
 from .database import Sent, Sql
 
 FOR_TESTS = """
+    alter default privileges in schema public grant all on tables to fluxwire_application;
+    grant usage on schema public to fluxwire_application;
     create table public.seen (actor text, at timestamptz, id uuid, roll double precision, claims jsonb);
     create function actions.see() returns timestamptz language plpgsql as $$
     begin

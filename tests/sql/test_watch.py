@@ -13,6 +13,8 @@ from tests.services import Cluster
 from .database import Sent, Sql
 
 WINDOW = """
+    alter default privileges in schema public grant all on tables to fluxwire_application;
+    grant usage on schema public to fluxwire_application;
     create table public.item (
       id integer primary key, shelf text, rank double precision, body text
     );

@@ -24,3 +24,9 @@ create table chat.message (
 );
 
 create index message_newest on chat.message (room, sent_at desc, id desc);
+
+-- Actions and stores run as this role.
+grant usage on schema chat to fluxwire_application;
+grant select, insert, update on chat.room to fluxwire_application;
+grant select, insert, update, delete on chat.member to fluxwire_application;
+grant select, insert on chat.message to fluxwire_application;

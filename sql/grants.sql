@@ -1,0 +1,6 @@
+-- What the multiplexer may do with the engine; applied on every deploy, after the functions.
+
+grant select, insert, update, delete on
+  flux.term, flux.heartbeat, flux.client, flux.action, flux.version, flux.change, flux.unsettled, flux.patch
+to fluxwire_multiplexer;
+grant select on flux.epoch, flux.declared_store, flux.watch to fluxwire_multiplexer;
