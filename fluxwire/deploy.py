@@ -89,7 +89,7 @@ async def deploy(database_url: str, application: Path | None = None) -> None:
                 nested = application / "sql"
                 await _apply(connection, "application", nested if nested.is_dir() else application)
             try:
-                await connection.execute("select flux.refresh()")
+                await connection.execute("select flux.refresh(), flux.partition_log()")
             except asyncpg.PostgresError as error:
                 raise DeployError(str(error)) from error
     finally:

@@ -10,6 +10,7 @@ begin
     after insert on flux.unsettled
     deferrable initially deferred
     for each row execute function flux.settle_at_commit();
+    alter table flux.unsettled enable always trigger settle_at_commit;
   end if;
 end;
 $$;

@@ -140,19 +140,19 @@ begin
     group by t.action
   ),
   outcome as materialized (
-    select r.place, r.status, r.reply, r.code, r.message, r.constraint_name, r.column_name, r.sqlstate,
+    select r.place, r.status, r.reply, r.code, r.message, r.constraint_name, r.column_name, r.sqlstate, r.took,
       coalesce(t.stores, r.stores, '{}') as stores
     from unnest(_results) with ordinality as r (
-      status, reply, code, message, constraint_name, column_name, sqlstate, stores, same_as, place
+      status, reply, code, message, constraint_name, column_name, sqlstate, stores, took, same_as, place
     )
     left join touched t on t.action = coalesce(r.same_as, r.place)
   ),
   logged as (
     insert into flux.action (
-      actor, claims, client, lane, number, name, params, at, seed, status, reply, code, message,
+      actor, claims, client, lane, number, name, params, at, took, seed, status, reply, code, message,
       constraint_name, column_name, sqlstate, stores
     )
-    select u.actor, u.claims, u.client, u.lane, u.number, u.name, u.params, u.at, u.seed,
+    select u.actor, u.claims, u.client, u.lane, u.number, u.name, u.params, u.at, o.took, u.seed,
       o.status, o.reply, o.code, o.message, o.constraint_name, o.column_name, o.sqlstate, o.stores
     from unnest(
       dispatch.actors, dispatch.claims, dispatch.clients, dispatch.lanes, dispatch.numbers, dispatch.names, dispatch.params,

@@ -21,7 +21,6 @@ set timezone to 'UTC'
 set datestyle to 'ISO'
 set extra_float_digits to 1$sql$;
   _event record;
-  _trigger text;
 begin
   select w.* into strict _watch from flux.watch w where w.id = generate_watch.id;
   _source := _watch.source::regclass;
@@ -229,28 +228,33 @@ $f$ $sql$,
     flux.pointer(_watch.path)
   );
 
-  -- Taking triggers off and on again would lock the table on every deploy.
+  -- Statement triggers fire for the table that a statement names: the partitions and children need their own.
+  -- Taking triggers off and on again would lock the tables on every deploy.
   for _event in
     select t.tgname, t.tgrelid::regclass as source
     from pg_catalog.pg_trigger t
-    where t.tgfoid = format('flux.%I()', _prefix || '_record')::regprocedure and t.tgrelid <> _source
+    where t.tgfoid = format('flux.%I()', _prefix || '_record')::regprocedure
+      and t.tgrelid not in (select l.member from flux.lineage(_source) as l (member))
   loop
     execute format('drop trigger %I on %s', _event.tgname, _event.source);
   end loop;
   for _event in
-    select * from (values
+    select l.member as source, e.name, e.referencing, format('flux_%s_%s', _prefix, e.name) as trigger
+    from flux.lineage(_source) as l (member)
+    cross join (values
       ('insert', 'referencing new table as new_rows'),
       ('update', 'referencing old table as old_rows new table as new_rows'),
       ('delete', 'referencing old table as old_rows'),
       ('truncate', '')
     ) as e (name, referencing)
   loop
-    _trigger := format('flux_%s_%s', _prefix, _event.name);
-    if not exists (select from pg_catalog.pg_trigger t where t.tgrelid = _source and t.tgname = _trigger) then
+    if not exists (select from pg_catalog.pg_trigger t where t.tgrelid = _event.source and t.tgname = _event.trigger) then
       execute format(
         'create trigger %I after %s on %s %s for each statement execute function flux.%I()',
-        _trigger, _event.name, _source, _event.referencing, _prefix || '_record'
+        _event.trigger, _event.name, _event.source, _event.referencing, _prefix || '_record'
       );
+      -- Also for those who write with session_replication_role = replica.
+      execute format('alter table %s enable always trigger %I', _event.source, _event.trigger);
     end if;
   end loop;
 end;

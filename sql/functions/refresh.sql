@@ -35,6 +35,9 @@ begin
     perform flux.generate_call(_function.name);
   end loop;
 
+  -- Partitions may have come since.
+  perform flux.generate_watch(w.id) from flux.watch w order by w.id;
+
   for _function in
     select g.oid::regprocedure as name
     from pg_catalog.pg_proc g
@@ -52,7 +55,7 @@ end;
 $$;
 
 comment on function flux.refresh() is $$
-Take notice of all actions and stores as they are now; a deploy ends with it.
+Take notice of all actions, stores and watched tables as they are now; a deploy ends with it.
 
 Raises FX016 when a name is defined more than once or is too long, FX015 when an argument has no name.
 $$;

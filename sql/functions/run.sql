@@ -15,6 +15,7 @@ volatile
 set search_path to ''
 as $$
 declare
+  _began constant timestamptz := clock_timestamp();
   _result flux.result;
   _params jsonb;
 begin
@@ -22,6 +23,7 @@ begin
     _result.status := 'refused';
     _result.code := run.refusal;
     _result.message := 'The action could not be run.';
+    _result.took := interval '0';
     return _result;
   end if;
 
@@ -86,6 +88,7 @@ begin
           _result.message := 'The action failed.';
       end case;
   end;
+  _result.took := clock_timestamp() - _began;
   return _result;
 end;
 $$;

@@ -43,9 +43,10 @@ create table flux.client (
   primary key (actor, client, lane)
 ) with (fillfactor = 50);
 
--- The action log: everything a replay needs, and every outcome.
+-- The action log: everything a replay needs, and every outcome. A partition a month (flux.partition_log), so that old ones
+-- can go; numbers are kept in flux.client, so exactly-once does not depend on what is kept here.
 create table flux.action (
-  seq bigint generated always as identity primary key,
+  seq bigint generated always as identity,
   actor text not null,
   claims text not null,
   client text not null,
@@ -54,6 +55,7 @@ create table flux.action (
   name text not null,
   params text not null,
   at timestamptz not null,
+  took interval not null,
   seed text not null,
   status text not null constraint status_is_ok_or_refused check (status in ('ok', 'refused')),
   reply jsonb,
@@ -62,9 +64,12 @@ create table flux.action (
   constraint_name text,
   column_name text,
   sqlstate text,
-  stores jsonb not null default '{}',
-  unique (actor, client, lane, number)
-);
+  stores jsonb not null default '{}'
+) partition by range (at);
+
+create index action_seq on flux.action (seq);
+create index action_identity on flux.action (actor, client, lane, number);
+create table flux.action_default partition of flux.action default;
 
 -- The version of every store that ever changed; one that never did is at 0.
 create table flux.version (
@@ -135,5 +140,6 @@ create type flux.result as (
   column_name text,
   sqlstate text,
   stores jsonb,
+  took interval,
   same_as integer
 );
