@@ -17,6 +17,7 @@ class Error(msgspec.Struct, frozen=True):
     code: str
     message: str
     constraint: str | None = None
+    column: str | None = None
 
 
 class Down(msgspec.Struct, frozen=True, tag_field="type", tag=str.lower):

@@ -168,6 +168,7 @@ class Fault(msgspec.Struct, frozen=True, gc=False):
     code: str
     message: str
     constraint: str | UnsetType = UNSET
+    column: str | UnsetType = UNSET
 
 
 class Welcome(Down, frozen=True, tag="welcome"):
@@ -251,7 +252,12 @@ def outcome(message: OutcomeMessage, stores: dict[str, int]) -> Outcome:
 
 
 def _fault(error: Error) -> Fault:
-    return Fault(error.code, error.message, UNSET if error.constraint is None else error.constraint)
+    return Fault(
+        error.code,
+        error.message,
+        UNSET if error.constraint is None else error.constraint,
+        UNSET if error.column is None else error.column,
+    )
 
 
 def websocket_frame(payload: bytes) -> bytes:

@@ -11,11 +11,14 @@ export class FluxError extends Error {
   readonly code: string;
   /** The violated constraint of the database, if `code` is `constraint`. */
   readonly constraint: string | undefined;
+  /** The column that needs a value, if that is the constraint. */
+  readonly column: string | undefined;
 
-  constructor({ code, message, constraint }: WireError) {
+  constructor({ code, message, constraint, column }: WireError) {
     super(message);
     this.code = code;
     this.constraint = constraint;
+    this.column = column;
   }
 }
 

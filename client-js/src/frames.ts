@@ -24,6 +24,8 @@ export interface WireError {
   message: string;
   /** The violated constraint, if `code` is `constraint`. */
   constraint?: string;
+  /** The column that needs a value, if that is the constraint. */
+  column?: string;
 }
 
 // Up: from a client to a front.
@@ -157,7 +159,8 @@ const error: Check = (value) =>
   isObject(value) &&
   text(value['code']) &&
   text(value['message']) &&
-  (absent(value['constraint']) || text(value['constraint']));
+  (absent(value['constraint']) || text(value['constraint'])) &&
+  (absent(value['column']) || text(value['column']));
 
 const OUTCOME = { lane: count, number: count, stores: versions };
 
