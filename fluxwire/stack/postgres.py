@@ -102,9 +102,9 @@ class Postgres:
         # What pg_ctl reads: line 1 is the process, line 8 its state. A killed server leaves the file behind.
         return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"  # noqa: PLR2004
 
-    def url(self, database: str = DATABASE) -> str:
-        """Give the DSN of one of its databases."""
-        return f"postgresql://{ROLE}@/{database}?host={quote(str(self.sockets), safe='/')}"
+    def url(self, database: str = DATABASE, *, role: str = ROLE) -> str:
+        """Give the DSN of one of its databases, for one of its roles."""
+        return f"postgresql://{role}@/{database}?host={quote(str(self.sockets), safe='/')}"
 
     def _own(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

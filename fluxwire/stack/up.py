@@ -118,6 +118,8 @@ class Stack:
             application=str(self.application) if self.application else None,
             supervisor=os.getpid(),
         )
+        # On a server of their own, users have one role for everything; on ours each has no more than it needs.
+        self.multiplexer_url = self.state.database_url
         self.supervisor = Supervisor(say=say, changed=self._note)
 
     def run(self) -> None:
@@ -173,6 +175,7 @@ class Stack:
             server.create()
             self.supervisor.start([server.program()], server.ready)
         self.state.database_url = server.url()
+        self.multiplexer_url = server.url(role="fluxwire_multiplexer")
 
     def _start_valkey(self) -> None:
         sockets = self.folder.sockets.parent
@@ -196,7 +199,7 @@ class Stack:
         pages = self.application / "web" / "dist" if self.application else None
         if pages and (pages / "index.html").exists():
             common.setdefault("FLUXWIRE_WEB", str(pages))
-        multiplexer = self._python("multiplexer", "multiplexer", {**common, "DATABASE_URL": self.state.database_url})
+        multiplexer = self._python("multiplexer", "multiplexer", {**common, "DATABASE_URL": self.multiplexer_url})
         # A front has no business with the database.
         common.pop("DATABASE_URL", None)
         fronts = [self._python("front", f"front-{number + 1}", common) for number in range(self.args.fronts)]
