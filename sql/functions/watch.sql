@@ -14,7 +14,7 @@ volatile
 set search_path to ''
 as $$
 declare
-  _source regclass := watch.source::regclass;
+  _source regclass := to_regclass(watch.source);
   _columns text[] := coalesce(watch.columns, array(
     select a.attname::text
     from pg_catalog.pg_attribute a
@@ -39,7 +39,7 @@ begin
   ) then
     raise exception using
       errcode = 'FX014',
-      message = format('watch of store %I: %s is not a table that can be watched', watch.store, _source),
+      message = format('watch of store %I: %s is not a table that can be watched', watch.store, watch.source),
       hint = 'A view or a foreign table has no rows of its own to watch: watch the tables behind it, or use flux.touch.';
   end if;
 

@@ -101,7 +101,8 @@ async def test_touched_store_becomes_a_patch(front: Front, database: str) -> Non
     connection = await asyncpg.connect(database)
     await connection.execute(
         """
-        create table public.weather (degrees int); grant select on public.weather to fluxwire_application; insert into weather values (20);
+        create table public.weather (degrees int); insert into public.weather values (20);
+        grant select on public.weather to fluxwire_application;
         create function stores.weather() returns jsonb language sql stable as
           'select jsonb_build_object(''degrees'', degrees) from public.weather';
         select flux.declare_store('weather'), flux.refresh();

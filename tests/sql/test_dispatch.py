@@ -267,3 +267,29 @@ async def test_dropped_actions_are_unknown(sql: Sql) -> None:
     assert await sql.statuses(Sent(1, "see", "{}"), Sent(2, "x" * 200, "{}"), Sent(3, 'a"b', "{}")) == (
         3 * [("refused", "unknown_action")]
     )
+
+
+async def test_the_log_is_kept_in_months(sql: Sql) -> None:
+    """Actions go to the partition of their month; a month that is dropped leaves exactly-once as it was."""
+    await sql.statuses(Sent(1, "see", "{}"))
+    month = await sql.connection.fetchval("select tableoid::regclass::text from flux.action")
+    assert month == await sql.connection.fetchval(
+        "select 'flux.action_' || to_char(now() at time zone 'UTC', 'YYYY_MM')"
+    )
+    assert await sql.connection.fetchval("select took >= interval '0' and took < interval '1 minute' from flux.action")
+    assert await sql.connection.fetchval("select flux.trim_log(now())") == 0
+    assert await sql.connection.fetchval("select flux.trim_log(now() + interval '40 days')") >= 1
+    await sql.connection.execute("select flux.partition_log()")
+    assert await sql.statuses(Sent(1, "see", "{}"), Sent(2, "see", "{}")) == [
+        ("invalid", "outcome_expired"),
+        ("ok", None),
+    ]
+
+
+async def test_an_action_without_its_month_is_kept(sql: Sql) -> None:
+    """When nobody made the month's partition the default one takes it."""
+    await sql.connection.execute("select flux.trim_log(now() + interval '400 days')")
+    assert await sql.statuses(Sent(1, "see", "{}")) == [("ok", None)]
+    assert await sql.connection.fetchval("select tableoid::regclass::text from flux.action") == "flux.action_default"
+    await sql.connection.execute("select flux.partition_log()")
+    assert await sql.statuses(Sent(1, "see", "{}"), Sent(2, "see", "{}")) == [("ok", None), ("ok", None)]

@@ -178,6 +178,81 @@ async def test_cascades(sql: Sql) -> None:
     assert sql.documents['room{"room": "den"}'][1] == {"members": {}, "messages": {}}
 
 
+async def test_times_are_the_same_in_every_zone(sql: Sql) -> None:
+    """A window ordered by time is exact to the microsecond, whatever zone and style its writers use."""
+    room = 'room{"room": "den"}'
+    await sql.connection.execute("insert into chat.room values ('den', 'Den', 'x', now())")
+    await sql.catch_up()
+    await sql.follow(room)
+    await sql.connection.execute("set timezone to 'America/St_Johns'; set datestyle to 'SQL, DMY'")
+    for start in (0, 60, 30):
+        await sql.connection.execute(
+            """
+            insert into chat.message
+            select gen_random_uuid(), 'den', 'x', i::text,
+              '2026-03-08 01:59:59.9999+00'::timestamptz + i * interval '1 us'
+            from generate_series($1, $1 + 59) as i on conflict do nothing
+            """,
+            start,
+        )
+        await sql.connection.execute("delete from chat.message where body = $1", str(start + 59))
+        await sql.assert_followed()
+    await sql.connection.execute("update chat.message set sent_at = sent_at + interval '1 hour' where body like '%3'")
+    await sql.assert_followed()
+
+
+async def test_partitions_and_children(sql: Sql) -> None:
+    """Rows written to a root, to a leaf, across leaves, to a child, or by a replica's role reach their stores."""
+    await sql.connection.execute(
+        """
+        create table public.event (id integer, day integer, body text, primary key (id, day)) partition by range (day);
+        create table public.event_1 partition of public.event for values from (0) to (10);
+        create table public.event_2 partition of public.event for values from (10) to (20);
+        create table public.base (id integer primary key, day integer, body text);
+        create table public.child (extra text) inherits (public.base);
+        create function stores.day() returns jsonb language sql stable as $$ select '{}'::jsonb $$;
+        select flux.watch(store => 'day', path => '{events}', source => 'public.event', match => '{}', key => 'id');
+        select flux.watch(
+          store => 'day', path => '{rows}', source => 'public.base', match => '{}', key => 'id',
+          newest => 'day', keep => 2
+        );
+        grant usage on schema public to fluxwire_application;
+        grant select on all tables in schema public to fluxwire_application;
+        select flux.refresh();
+        """
+    )
+    await sql.follow("day{}")
+    for statement in (
+        "insert into public.event values (1, 1, 'root'), (2, 11, 'root')",
+        "insert into public.event_2 values (3, 12, 'leaf')",
+        "update public.event set day = 15 where id = 1",
+        "delete from public.event_2 where id = 2",
+        "insert into public.child values (1, 1, 'child', 'x'), (2, 2, 'child', 'x')",
+        "insert into public.base values (3, 3, 'base')",
+        "update public.base set day = 9 where id = 1",
+        "delete from public.base where id = 3",
+        "create table public.event_3 partition of public.event for values from (20) to (30); select flux.refresh()",
+        "insert into public.event_3 values (4, 21, 'new leaf')",
+        "set session_replication_role to replica; insert into public.event values (5, 5, 'replica')",
+        "set session_replication_role to origin; truncate public.event_1",
+    ):
+        await sql.connection.execute(statement)
+        await sql.assert_followed()
+    assert list(sql.documents["day{}"][1]["events"]) == ["1", "3", "4"]
+    assert list(sql.documents["day{}"][1]["rows"]) == ["1", "2"]
+
+
+@pytest.mark.parametrize("kind", ["view public.things", "temporary table other", "materialized view public.things"])
+async def test_what_has_no_rows_of_its_own_cannot_be_watched(sql: Sql, kind: str) -> None:
+    """A view, or nothing at all, is refused when the watch is declared, with a hint of what to do instead."""
+    await sql.connection.execute(f"create {kind} as select room, title from chat.room")
+    with pytest.raises(asyncpg.PostgresError) as caught:
+        await sql.connection.execute(
+            "select flux.watch(store => 'rooms', path => '{x}', source => 'public.things', match => '{}', key => 'room')"
+        )
+    assert caught.value.sqlstate == "FX014"
+
+
 async def test_item_keys_are_escaped(sql: Sql) -> None:
     """A key with a slash or a tilde is one step of the path."""
     await sql.follow('room{"room": "~/"}', "rooms{}")
