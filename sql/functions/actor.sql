@@ -2,7 +2,6 @@ create or replace function flux.actor()
 returns text
 language plpgsql
 stable
-set search_path to ''
 as $$
 declare
   _actor text := current_setting('flux.actor', true);

@@ -8,7 +8,6 @@ create or replace function flux.again(
 returns flux.result
 language plpgsql
 immutable
-set search_path to ''
 as $$
 begin
   if (again.first_name, again.first_params) is distinct from (again.name, again.params) then

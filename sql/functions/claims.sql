@@ -2,7 +2,6 @@ create or replace function flux.claims()
 returns jsonb
 language sql
 stable
-set search_path to ''
 as $$
   select coalesce(nullif(current_setting('flux.claims', true), ''), '{}')::jsonb;
 $$;

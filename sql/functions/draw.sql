@@ -2,7 +2,6 @@ create or replace function flux.draw()
 returns bytea
 language plpgsql
 volatile
-set search_path to ''
 as $$
 declare
   _seed text := coalesce(nullif(current_setting('flux.seed', true), ''), gen_random_uuid()::text);

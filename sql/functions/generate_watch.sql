@@ -20,6 +20,7 @@ declare
 set timezone to 'UTC'
 set datestyle to 'ISO'
 set extra_float_digits to 1$sql$;
+  _recorder_settings text := $sql$set search_path to ''$sql$;
   _event record;
 begin
   select w.* into strict _watch from flux.watch w where w.id = generate_watch.id;
@@ -56,8 +57,26 @@ begin
   from pg_catalog.pg_attribute a where a.attrelid = _source and a.attname = _watch.key;
   select format_type(a.atttypid, a.atttypmod) into _place_type
   from pg_catalog.pg_attribute a where a.attrelid = _source and a.attname = _watch.newest;
+  -- Each setting that a function pins costs it some microseconds a call: the recorder, which runs for every statement of every
+  -- writer, pins only what its columns' text depends on.
+  if exists (
+    select from pg_catalog.pg_attribute a
+    where a.attrelid = _source
+      and (a.attname in (_watch.key, _watch.newest) or a.attname in (select m.value from jsonb_each_text(_watch.match) as m))
+      and a.atttypid not in (
+        'text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'uuid'::regtype, 'boolean'::regtype,
+        'smallint'::regtype, 'integer'::regtype, 'bigint'::regtype, 'numeric'::regtype
+      )
+      -- As JSON these are read back as they were, in whatever zone.
+      and not (
+        a.attname = _watch.newest and a.attname is distinct from _watch.key
+        and a.atttypid in ('timestamptz'::regtype, 'timestamp'::regtype, 'date'::regtype)
+      )
+  ) then
+    _recorder_settings := _pinned;
+  end if;
   _item := case when _watch.key is null then '''''' else format('%%1$s.%I::text', _watch.key) end;
-  _place := case when _watch.newest is null then 'null' else format('%%1$s.%I::text', _watch.newest) end;
+  _place := case when _watch.newest is null then 'null' else format('to_jsonb(%%1$s.%I) #>> ''{}''', _watch.newest) end;
 
   execute format($sql$
 create or replace function flux.%1$I()
@@ -67,35 +86,29 @@ security definer
 %2$s
 as $f$
 declare
-  _rows bigint := 0;
-  _found bigint;
+  _action constant integer := flux.ordinal();
 begin
   if tg_op = 'TRUNCATE' then
     -- Which rows went is not known: every store of this name may have moved.
     insert into flux.change (tx, action, watch, key, item, present)
-    select pg_current_xact_id(), flux.ordinal(), 0, v.key, '', true
+    select pg_current_xact_id(), _action, 0, v.key, '', true
     from flux.version v where starts_with(v.key, %3$L || '{');
-    perform flux.unsettled();
-    return null;
-  end if;
-  if tg_op <> 'INSERT' then
+  elsif tg_op <> 'INSERT' then
     insert into flux.change (tx, action, watch, key, item, present, place)
-    select pg_current_xact_id(), flux.ordinal(), %4$s, %5$s, %6$s, true, %7$s from old_rows as o where %8$s;
-    get diagnostics _rows = row_count;
+    select pg_current_xact_id(), _action, %4$s, %5$s, %6$s, true, %7$s from old_rows as o where %8$s;
   end if;
-  if tg_op <> 'DELETE' then
+  if tg_op in ('INSERT', 'UPDATE') then
     insert into flux.change (tx, action, watch, key, item, present)
-    select pg_current_xact_id(), flux.ordinal(), %4$s, %9$s, %10$s, false from new_rows as n where %11$s;
-    get diagnostics _found = row_count;
-    _rows := _rows + _found;
+    select pg_current_xact_id(), _action, %4$s, %9$s, %10$s, false from new_rows as n where %11$s;
   end if;
-  if _rows > 0 then
-    perform flux.unsettled();
+  -- flux.dispatch settles by itself, so that outcomes can name the versions.
+  if _action = 0 and (found or tg_op = 'UPDATE') then
+    insert into flux.unsettled (tx) values (pg_current_xact_id()) on conflict do nothing;
   end if;
   return null;
 end;
 $f$ $sql$,
-    _prefix || '_record', _pinned, _watch.store, _watch.id,
+    _prefix || '_record', _recorder_settings, _watch.store, _watch.id,
     format(_key, 'o'), format(_item, 'o'), format(_place, 'o'), format(_filled, 'o'),
     format(_key, 'n'), format(_item, 'n'), format(_filled, 'n')
   );

@@ -2,7 +2,6 @@ create or replace function flux.now()
 returns timestamptz
 language sql
 stable
-set search_path to ''
 as $$
   select coalesce(nullif(current_setting('flux.now', true), '')::timestamptz, clock_timestamp());
 $$;

@@ -2,7 +2,6 @@ create or replace function flux.pointer(path text[])
 returns text
 language sql
 immutable
-set search_path to ''
 as $$
   select coalesce(string_agg('/' || replace(replace(p.step, '~', '~0'), '/', '~1'), '' order by p.position), '')
   from unnest(path) with ordinality as p (step, position);

@@ -8,7 +8,7 @@ begin
   execute 'reset all';
   perform
     set_config('role', 'none', true),
-    set_config('search_path', '', true),
+    set_config('search_path', '""', true),
     set_config('timezone', 'UTC', true),
     set_config('datestyle', 'ISO', true),
     set_config('extra_float_digits', '1', true),

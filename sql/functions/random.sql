@@ -2,7 +2,6 @@ create or replace function flux.random()
 returns double precision
 language sql
 volatile
-set search_path to ''
 as $$
   -- 52 bits: every value is exact and below 1.
   select ('x' || substr(encode(flux.draw(), 'hex'), 1, 13))::bit(52)::bigint / 4503599627370496.0::double precision;

@@ -12,7 +12,6 @@ create or replace function flux.run(
 returns flux.result
 language plpgsql
 volatile
-set search_path to ''
 as $$
 declare
   _began constant timestamptz := clock_timestamp();

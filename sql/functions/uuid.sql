@@ -2,7 +2,6 @@ create or replace function flux.uuid()
 returns uuid
 language plpgsql
 volatile
-set search_path to ''
 as $$
 declare
   _random text := encode(flux.draw(), 'hex');

@@ -248,7 +248,7 @@ async def test_what_has_no_rows_of_its_own_cannot_be_watched(sql: Sql, kind: str
     await sql.connection.execute(f"create {kind} as select room, title from chat.room")
     with pytest.raises(asyncpg.PostgresError) as caught:
         await sql.connection.execute(
-            "select flux.watch(store => 'rooms', path => '{x}', source => 'public.things', match => '{}', key => 'room')"
+            "select flux.watch(store => 'rooms', path => '{x}', source => 'public.things', match => '{}')"
         )
     assert caught.value.sqlstate == "FX014"
 
