@@ -1,10 +1,305 @@
-"""The front's figures. To come with the next change."""
+"""The front's figures: a real front beside a C loop of send(), node writing ready frames, and Socket.IO 4.
 
+All servers run in turn within each round, on one core, under the same load generator on another; what is counted is
+deliveries per second of the server's processor time, so that what others do on the machine disturbs less. What may be
+disturbed all the same is told: how long the server waited for its core.
+"""
+
+import json
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
 
-from .harness import Figure, Options
+from websockets.frames import Frame, Opcode
+
+from front.frames import websocket_frame
+from front.gates import TokenGate
+
+from .harness import Figure, Options, alone, compared
+from .processes import HERE, LOAD_CORE, SERVER_CORE, Broken, Process, compiled, free_port, running
+from .served import ASK_COLLECTION, ASK_RENDERS, EPOCH, FIRST_VERSION, KEY, update
+
+ROOM = "room"
+FLIGHT = 256  # connections being opened at a time
+PEERS = HERE / "peers"
 
 
-def run(_: Options) -> Iterator[Figure]:
-    """Measure."""
-    yield from ()
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much is done."""
+
+    connections: int
+    rounds: int
+    seconds: float
+    """Of each closed loop."""
+    ticks: int
+    """Broadcasts a round whose last delivery is timed."""
+    idle: float
+    """Seconds; from the heartbeat on, every connection is asked and answers within it."""
+    hold_connections: int
+    hold: float
+    """Seconds for which connections are held under updates."""
+
+
+FULL = Plan(15_000, 5, 3.0, 15, 26.0, 19_000, 120.0)
+QUICK = Plan(1_000, 2, 0.5, 3, 2.0, 1_000, 5.0)
+
+
+def run(options: Options) -> Iterator[Figure]:
+    """Measure what is wanted."""
+    plan = QUICK if options.quick else FULL
+    with tempfile.TemporaryDirectory() as folder:
+        bench = _Bench(plan, options, Path(folder))
+        if options.wants(*(f"front.{group}.{what}" for group, what in _FAN_OUT)):
+            yield from bench.fan_out()
+        for figures, measure in (
+            (("front.memory_kb", "front.idle_us_per_s", "front.collection_ms"), bench.memory),
+            (("front.memory_deflate_kb",), bench.memory_deflate),
+            (("front.sessions_per_s", "front.storm.vs_first", "front.storm.renders"), bench.sessions),
+            (("front.hold.growth_kb", "front.hold.seconds"), bench.hold),
+        ):
+            if options.wants(*figures):
+                yield from measure()
+
+
+_FAN_OUT = [
+    *((group, peer) for group in ("fanout", "tick10") for peer in ("vs_c", "vs_socketio", "vs_node")),
+    ("last_p99", "vs_c"),
+]
+_NAMES = {"c": "a C loop of send()", "node": "node writing ready frames", "socketio": "Socket.IO 4"}
+
+
+@dataclass(slots=True)
+class _Taken:
+    """What was measured of one server, one value a round."""
+
+    fanout: list[float] = field(default_factory=list)
+    tick10: list[float] = field(default_factory=list)
+    last: list[float] = field(default_factory=list)
+    waited: list[float] = field(default_factory=list)
+
+
+class _Bench:
+    def __init__(self, plan: Plan, options: Options, folder: Path) -> None:
+        self._plan = plan
+        self._say = options.say
+        self._folder = folder
+        (folder / "update").write_bytes(update(ROOM, FIRST_VERSION))
+        (folder / "frame").write_bytes(websocket_frame(update(ROOM, FIRST_VERSION)))
+        gate = TokenGate(KEY)
+        now = time.time()
+        self._tokens = [
+            gate.sign(f"actor {number}", now=now, lifetime=86_400)
+            for number in range(max(plan.connections, plan.hold_connections))
+        ]
+        self._write_sessions("plain", [_request("/ws")])
+        self._write_sessions("socketio", [_request("/socket.io/?EIO=4&transport=websocket"), _text("40")])
+        self._write_sessions("front", [_request("/ws"), *self._hellos(_subscribe([ROOM]))])
+        self._write_sessions("deflate", [_request("/ws", deflate=True), *self._hellos(_subscribe([ROOM]))])
+
+    def fan_out(self) -> Iterator[Figure]:
+        """One update a tick, ten updates a tick, and the time until the last has it."""
+        _install_peers()
+        taken = {name: _Taken() for name in ("c", "front", "node", "socketio")}
+        for number in range(self._plan.rounds):
+            # There and back, so that what drifts favours nobody.
+            for name in taken if number % 2 == 0 else reversed(taken):
+                self._fan_out_of(name, taken[name])
+        ours = taken.pop("front")
+        for name, peer in taken.items():
+            yield compared(
+                f"front.fanout.vs_{name}",
+                ours.fanout,
+                "deliveries per core-second",
+                peer=_NAMES[name],
+                peers=peer.fanout,
+                target={"c": ">= 0.8", "node": ">= 1.1", "socketio": ">= 1.7"}[name],
+            )
+            yield compared(
+                f"front.tick10.vs_{name}",
+                ours.tick10,
+                "deliveries per core-second",
+                peer=_NAMES[name],
+                peers=peer.tick10,
+                target={"c": ">= 0.8", "node": ">= 1.1", "socketio": ">= 12"}[name],
+            )
+        last, floor = ([1000 * max(peer.last)] for peer in (ours, taken["c"]))
+        yield compared("front.last_p99.vs_c", last, "ms", peer=_NAMES["c"], peers=floor, target="<= 1.5")
+
+    def memory(self) -> Iterator[Figure]:
+        """What a subscribed connection occupies, and costs while nothing happens."""
+        yield from self._memory("front.memory_kb", "front", "<= 5", idle=True)
+
+    def memory_deflate(self) -> Iterator[Figure]:
+        """The same with permessage-deflate negotiated."""
+        yield from self._memory("front.memory_deflate_kb", "deflate", "<= 6", idle=False)
+
+    def sessions(self) -> Iterator[Figure]:
+        """Whole sessions a second, and how fast all are back after all were cut."""
+        resumed = _subscribe([ROOM], version=FIRST_VERSION)
+        self._write_sessions("resumed", [_request("/ws"), *self._hellos(resumed)])
+        rates: list[float] = []
+        firsts: list[float] = []
+        storms: list[float] = []
+        renders: list[float] = []
+        for _ in range(self._plan.rounds):
+            with self._front() as (server, load):
+                before = server.cost()
+                first = self._open(load, "front", 3)
+                cost = server.cost().since(before)
+                rates.append(self._plan.connections / cost.ran)
+                self._say(f"  sessions: {rates[-1]:,.0f}/s, waited {cost.waited / (cost.ran + cost.waited):.0%}")
+                load.order("cut")
+                before = server.cost()
+                # Resumed: nothing follows `subscribed`, since they are at the current version.
+                again = self._open(load, "resumed", 2)
+                cost = server.cost().since(before)
+                firsts.append(first)
+                storms.append(again)
+                self._say(f"  storm: first {first:.2f} s, again {again:.2f} s")
+                renders.append(_ask(load, server, ASK_RENDERS)["renders"])
+        yield alone("front.sessions_per_s", rates, "per core-second", ">= 7000")
+        yield compared("front.storm.vs_first", storms, "s", peer="as many first ones", peers=firsts, target="<= 1.5")
+        yield alone("front.storm.renders", renders, "per store", "<= 1")
+
+    def hold(self) -> Iterator[Figure]:
+        """Many connections with four stores each, under fifty updates a second, without growth."""
+        plan = self._plan
+        rooms = [f"{ROOM}{number}" for number in range(4)]
+        self._write_sessions("four", [_request("/ws"), *self._hellos(_subscribe(rooms))])
+        with self._front() as (server, load):
+            self._open(load, "four", 9, connections=plan.hold_connections)
+            load.order(f"steady {plan.hold / 4} 50")
+            before, begun = server.resident(), time.monotonic()
+            cost = server.cost()
+            answer = load.order(f"steady {plan.hold} 50")
+            growth = (server.resident() - before) / 1024
+            cost = server.cost().since(cost)
+            self._say(f"  hold: {answer}, {cost.ran / (time.monotonic() - begun):.0%} of a core")
+        yield alone("front.hold.growth_kb", [growth], "KB", "<= 4096")
+
+    def _fan_out_of(self, name: str, taken: _Taken) -> None:
+        session, frames = {"front": ("front", 3), "socketio": ("socketio", 2)}.get(name, ("plain", 0))
+        with self._server(name) as (server, load):
+            self._open(load, session, frames)
+            load.order("loop 0.3 1")
+            share = []
+            for k, values in ((1, taken.fanout), (10, taken.tick10)):
+                before = server.cost()
+                answer = load.order(f"loop {self._plan.seconds} {k}")
+                cost = server.cost().since(before)
+                if answer["frames"] != answer["expected"]:
+                    raise Broken(f"{name}: {answer}")
+                values.append(answer["frames"] / cost.ran)
+                share.append(cost.waited / (cost.ran + cost.waited))
+            taken.last += load.order(f"spaced {self._plan.ticks} 200")["seconds"]
+        taken.waited += share
+        self._say(
+            f"  {name}: {taken.fanout[-1] / 1000:,.0f} k/s, {taken.tick10[-1] / 1000:,.0f} k/s with ten a tick,"
+            f" waited {max(share):.0%}"
+        )
+
+    def _memory(self, name: str, session: str, target: str, *, idle: bool) -> Iterator[Figure]:
+        plan = self._plan
+        sizes: list[float] = []
+        for _ in range(1 if idle else plan.rounds):
+            with self._front() as (server, load):
+                # What the first ones make is there for all.
+                self._open(load, session, 3, connections=100)
+                load.order("cut")
+                before = server.resident()
+                self._open(load, session, 3)
+                sizes.append((server.resident() - before) / 1024 / plan.connections)
+                self._say(f"  {name}: {sizes[-1]:.2f} KB")
+                if idle:
+                    collections = [1000 * _ask(load, server, ASK_COLLECTION)["seconds"] for _ in range(3)]
+                    cost = server.cost()
+                    load.order(f"hold {plan.idle}")
+                    ran = server.cost().since(cost).ran
+                    yield alone("front.collection_ms", collections, "ms", "<= 40")
+                    cost_each = 1e6 * ran / plan.connections / plan.idle
+                    yield alone("front.idle_us_per_s", [cost_each], "us/s", "<= 1")
+        yield alone(name, sizes, "KB", target)
+
+    @contextmanager
+    def _front(self) -> Iterator[tuple[Process, Process]]:
+        with self._server("front") as both:
+            yield both
+
+    @contextmanager
+    def _server(self, name: str) -> Iterator[tuple[Process, Process]]:
+        port, control = free_port(), free_port()
+        ports = (str(port), str(control))
+        command: list[str | Path]
+        if name == "c":
+            command = [compiled("floor"), *ports, self._folder / "frame"]
+        elif name == "front":
+            command = [sys.executable, "-m", "bench.served", *ports]
+        elif name == "node":
+            command = ["node", PEERS / "node.mjs", *ports, self._folder / "frame"]
+        else:
+            command = ["node", PEERS / "socketio.mjs", *ports, self._folder / "update"]
+        with running(command, core=SERVER_CORE) as server:
+            server.line()
+            with running([compiled("load"), *ports], core=LOAD_CORE) as load:
+                yield server, load
+
+    def _open(self, load: Process, session: str, frames: int, *, connections: int | None = None) -> float:
+        wanted = connections or self._plan.connections
+        load.order(f"sessions {self._folder / session}")
+        answer = load.order(f"open {wanted} {FLIGHT} {frames}")
+        if answer["opened"] != wanted:
+            raise Broken(f"{session}: {answer}")
+        return float(answer["seconds"])
+
+    def _hellos(self, subscribe: bytes) -> list[bytes]:
+        """What each connection says after the handshake; every one is another actor."""
+        hello = '{"type":"hello","protocols":[1],"token":"%s","client":"%016x"}'
+        return [_text(hello % (token, number)) + subscribe for number, token in enumerate(self._tokens)]
+
+    def _write_sessions(self, name: str, records: list[bytes]) -> None:
+        (self._folder / name).write_bytes(b"".join(struct.pack("<I", len(record)) + record for record in records))
+
+
+def _ask(load: Process, server: Process, question: int) -> dict[str, float]:
+    """Ask the front something over the load generator's control connection."""
+    load.order(f"ask {question}")
+    answer: dict[str, float] = json.loads(server.line())
+    return answer
+
+
+def _request(path: str, *, deflate: bool = False) -> bytes:
+    extension = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n" if deflate else ""
+    # As long as a browser's, since parsing it costs.
+    return (
+        f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nConnection: Upgrade\r\nPragma: no-cache\r\n"
+        "Cache-Control: no-cache\r\n"
+        "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:148.0) Gecko/20100101 Firefox/148.0\r\n"
+        "Upgrade: websocket\r\nOrigin: http://127.0.0.1:8000\r\nSec-WebSocket-Version: 13\r\n"
+        "Accept-Encoding: gzip, deflate, br\r\nAccept-Language: en-US,en;q=0.9\r\n"
+        f"{extension}Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    ).encode()
+
+
+def _text(text: str) -> bytes:
+    return Frame(Opcode.TEXT, text.encode()).serialize(mask=True)
+
+
+def _subscribe(rooms: list[str], *, version: int | None = None) -> bytes:
+    position = "" if version is None else f',"epoch":"{EPOCH}","version":{version}'
+    stores = ",".join(f'{{"id":{number},"name":"{room}"{position}}}' for number, room in enumerate(rooms, 1))
+    return _text(f'{{"type":"subscribe","stores":[{stores}]}}')
+
+
+def _install_peers() -> None:
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        raise Broken("node and npm are needed: node and Socket.IO are measured beside the front")
+    if not (PEERS / "node_modules").is_dir():
+        subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--silent"], cwd=PEERS, check=True)

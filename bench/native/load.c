@@ -1,0 +1,279 @@
+/* Many WebSocket clients in one process, cheap enough not to be what is measured.
+ *
+ *   load PORT CONTROL_PORT
+ *
+ * Commands come on standard input, one a line; each is answered by one JSON object on a line.
+ *   sessions FILE           what connections say: records of a 32-bit length and bytes, little-endian; the first is the
+ *                           request for the upgrade, the others what each connection says after it, in turn
+ *   open N FLIGHT FRAMES    open N connections, FLIGHT at a time; one is open when it has read FRAMES text frames
+ *   loop SECONDS K          ask for ticks of K messages, the next when half of the last has arrived
+ *   spaced COUNT MS         ask for COUNT ticks, MS apart or more; tells when the last byte of each arrived
+ *   hold SECONDS            do nothing but answer pings
+ *   steady SECONDS RATE     ask for RATE ticks of one message a second, whether they arrive or not
+ *   ask BYTE                send a byte to the server, which answers for itself
+ *   cut                     drop all connections at once, without a goodbye
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { MOST = 30000, EVENTS = 1024 };
+enum state { CONNECTING, UPGRADING, TALKING };
+
+struct connection {
+  int fd;
+  enum state state;
+  uint32_t matched;   /* of the blank line that ends the response's head */
+  uint64_t skip;      /* bytes of the current frame's payload still to come */
+  uint8_t header[10]; /* of a frame, as far as it has come */
+  uint8_t headed;
+  uint64_t frames;    /* text frames that have come whole */
+  int counted;        /* whether the frame under way is a text */
+};
+
+static struct connection connections[MOST];
+static int count, epoll, control;
+static uint64_t frames, bytes, lost;
+static struct sockaddr_in address;
+static char *sessions;
+static long sessions_size;
+static char **records;
+static uint32_t *lengths;
+static int recorded;
+static char buffer[1 << 18];
+
+static double now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return t.tv_sec + t.tv_nsec * 1e-9;
+}
+
+static void die(const char *what) {
+  fprintf(stderr, "load: %s: %s\n", what, strerror(errno));
+  exit(1);
+}
+
+static void read_sessions(const char *path) {
+  FILE *file = fopen(path, "rb");
+  if (!file) die(path);
+  fseek(file, 0, SEEK_END);
+  sessions_size = ftell(file);
+  rewind(file);
+  free(sessions), free(records), free(lengths);
+  sessions = malloc(sessions_size);
+  if (fread(sessions, 1, sessions_size, file) != (size_t)sessions_size) die(path);
+  fclose(file);
+  records = malloc(sizeof *records * MOST), lengths = malloc(sizeof *lengths * MOST);
+  recorded = 0;
+  for (long at = 0; at < sessions_size && recorded < MOST; recorded++) {
+    memcpy(&lengths[recorded], sessions + at, 4);
+    records[recorded] = sessions + at + 4;
+    at += 4 + lengths[recorded];
+  }
+}
+
+static void say(int fd, const void *data, size_t size) {
+  if (size && send(fd, data, size, MSG_NOSIGNAL) != (ssize_t)size) lost++;
+}
+
+static void begin(int index) {
+  struct connection *c = &connections[index];
+  memset(c, 0, sizeof *c);
+  c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+  if (c->fd < 0) die("socket");
+  struct linger hard = {1, 0}; /* no TIME_WAIT: there are only 28,000 ports */
+  setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+  int one = 1;
+  setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  if (connect(c->fd, (struct sockaddr *)&address, sizeof address) < 0 && errno != EINPROGRESS) die("connect");
+  struct epoll_event event = {.events = EPOLLOUT, .data.u32 = index};
+  epoll_ctl(epoll, EPOLL_CTL_ADD, c->fd, &event);
+}
+
+/* Follow the frames in what has come. */
+static void follow(struct connection *c, const uint8_t *data, size_t size) {
+  while (size) {
+    if (c->skip) {
+      uint64_t part = c->skip < size ? c->skip : size;
+      c->skip -= part, data += part, size -= part;
+    } else {
+      c->header[c->headed++] = *data++, size--;
+      if (c->headed < 2) continue;
+      uint8_t length = c->header[1] & 127;
+      if (length == 126 && c->headed < 4) continue;
+      if (length == 127 && c->headed < 10) continue;
+      c->skip = length;
+      if (length == 126) c->skip = c->header[2] << 8 | c->header[3];
+      if (length == 127) {
+        c->skip = 0;
+        for (int i = 2; i < 10; i++) c->skip = c->skip << 8 | c->header[i];
+      }
+      c->counted = (c->header[0] & 15) == 1;
+      if ((c->header[0] & 15) == 9) say(c->fd, "\x8a\x80\1\2\3\4", 6);
+      if ((c->header[0] & 15) == 8) lost++;
+      c->headed = 0;
+    }
+    if (!c->skip && !c->headed && c->counted) c->frames++, frames++, c->counted = 0;
+  }
+}
+
+static void serve(struct connection *c, int index) {
+  if (c->state == CONNECTING) {
+    int error = 0;
+    socklen_t size = sizeof error;
+    getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &size);
+    if (error) { errno = error; die("connect"); }
+    c->state = UPGRADING;
+    say(c->fd, records[0], lengths[0]);
+    struct epoll_event event = {.events = EPOLLIN, .data.u32 = index};
+    epoll_ctl(epoll, EPOLL_CTL_MOD, c->fd, &event);
+    return;
+  }
+  ssize_t got = recv(c->fd, buffer, sizeof buffer, 0);
+  if (got < 0 && errno == EAGAIN) return;
+  if (got <= 0) {
+    lost++;
+    epoll_ctl(epoll, EPOLL_CTL_DEL, c->fd, NULL);
+    return;
+  }
+  bytes += got;
+  ssize_t at = 0;
+  if (c->state == UPGRADING) {
+    for (; at < got && c->matched < 4; at++)
+      c->matched = buffer[at] == "\r\n\r\n"[c->matched] ? c->matched + 1 : buffer[at] == '\r';
+    if (c->matched < 4) return;
+    c->state = TALKING;
+    if (recorded > 1) {
+      int record = 1 + index % (recorded - 1);
+      say(c->fd, records[record], lengths[record]);
+    }
+  }
+  follow(c, (uint8_t *)buffer + at, got - at);
+}
+
+static int turn(int timeout_ms) {
+  static struct epoll_event events[EVENTS];
+  int n = epoll_wait(epoll, events, EVENTS, timeout_ms);
+  for (int i = 0; i < n; i++) serve(&connections[events[i].data.u32], events[i].data.u32);
+  return n;
+}
+
+static void open_all(int total, int flight, uint64_t wanted) {
+  double begun = now(), until = begun + 120;
+  int begins = 0, done = 0;
+  char *open = calloc(total, 1);
+  count = total;
+  frames = lost = 0;
+  while (done < total && now() < until && !lost) {
+    while (begins < total && begins - done < flight) begin(begins++);
+    static struct epoll_event events[EVENTS];
+    int n = epoll_wait(epoll, events, EVENTS, 1000);
+    for (int i = 0; i < n; i++) {
+      int index = events[i].data.u32;
+      struct connection *c = &connections[index];
+      serve(c, index);
+      if (!open[index] && c->state == TALKING && c->frames >= wanted) open[index] = 1, done++;
+    }
+  }
+  free(open);
+  printf("{\"opened\": %d, \"seconds\": %.6f, \"lost\": %llu}\n", done, now() - begun, (unsigned long long)lost);
+}
+
+static void ask(uint8_t k) { say(control, &k, 1); }
+
+static void drain(uint64_t until_frames) {
+  double until = now() + 20;
+  while (frames < until_frames && now() < until) turn(100);
+}
+
+static void loop(double seconds, int k) {
+  uint64_t ticks = 0, per_tick = (uint64_t)count * k;
+  frames = bytes = lost = 0;
+  double begun = now();
+  while (now() - begun < seconds) {
+    if (frames * 2 >= (2 * ticks - 1) * per_tick || !ticks) ask(k), ticks++;
+    turn(100);
+  }
+  drain(ticks * per_tick);
+  printf("{\"frames\": %llu, \"expected\": %llu, \"bytes\": %llu, \"seconds\": %.6f, \"lost\": %llu}\n",
+         (unsigned long long)frames, (unsigned long long)(ticks * per_tick), (unsigned long long)bytes,
+         now() - begun, (unsigned long long)lost);
+}
+
+static void spaced(int ticks, double gap) {
+  printf("{\"seconds\": [");
+  for (int i = 0; i < ticks; i++) {
+    frames = 0;
+    double begun = now();
+    ask(1);
+    drain(count);
+    printf("%s%.6f", i ? ", " : "", now() - begun);
+    double rest = now() - begun;
+    double until = begun + (2 * rest > gap ? 2 * rest : gap);
+    while (now() < until) turn(1);
+  }
+  printf("]}\n");
+}
+
+static void hold(double seconds) {
+  double until = now() + seconds;
+  frames = lost = 0;
+  while (now() < until) turn(50);
+  printf("{\"frames\": %llu, \"lost\": %llu}\n", (unsigned long long)frames, (unsigned long long)lost);
+}
+
+static void steady(double seconds, double rate) {
+  double begun = now();
+  uint64_t ticks = 0;
+  frames = lost = 0;
+  while (now() - begun < seconds) {
+    if (now() - begun >= ticks / rate) ask(1), ticks++;
+    turn(5);
+  }
+  printf("{\"ticks\": %llu, \"frames\": %llu, \"lost\": %llu}\n", (unsigned long long)ticks,
+         (unsigned long long)frames, (unsigned long long)lost);
+}
+
+static void cut(void) {
+  for (int i = 0; i < count; i++) close(connections[i].fd);
+  printf("{\"cut\": %d}\n", count);
+  count = 0;
+}
+
+int main(int argc, char **argv) {
+  if (argc != 3) return 2;
+  epoll = epoll_create1(0);
+  address = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(atoi(argv[2]))};
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  control = socket(AF_INET, SOCK_STREAM, 0);
+  if (connect(control, (struct sockaddr *)&address, sizeof address) < 0) die("control");
+  int one = 1;
+  setsockopt(control, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  address.sin_port = htons(atoi(argv[1]));
+  char line[4096], path[4096];
+  while (fgets(line, sizeof line, stdin)) {
+    int a, b, c;
+    double seconds, rate;
+    if (sscanf(line, "sessions %4095s", path) == 1) read_sessions(path), printf("{\"records\": %d}\n", recorded);
+    else if (sscanf(line, "open %d %d %d", &a, &b, &c) == 3) open_all(a, b, c);
+    else if (sscanf(line, "loop %lf %d", &seconds, &a) == 2) loop(seconds, a);
+    else if (sscanf(line, "spaced %d %lf", &a, &seconds) == 2) spaced(a, seconds / 1000);
+    else if (sscanf(line, "hold %lf", &seconds) == 1) hold(seconds);
+    else if (sscanf(line, "steady %lf %lf", &seconds, &rate) == 2) steady(seconds, rate);
+    else if (sscanf(line, "ask %d", &a) == 1) ask(a), printf("{}\n");
+    else if (!strncmp(line, "cut", 3)) cut();
+    else printf("{}\n");
+    fflush(stdout);
+  }
+  return 0;
+}

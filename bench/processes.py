@@ -1,0 +1,133 @@
+"""Processes that are measured: each on its own core, with what the kernel counted for it."""
+
+import functools
+import json
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+CORES = sorted(os.sched_getaffinity(0))
+SERVER_CORE, LOAD_CORE = CORES[0], CORES[-1]
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+class Broken(Exception):
+    """A measurement that is none: something went wrong that the figures would not show."""
+
+
+@functools.cache
+def compiled(name: str) -> Path:
+    """Compile one of our C programs, once a run.
+
+    Raises:
+        Broken: There is no C compiler.
+
+    """
+    compiler = shutil.which("cc")
+    if compiler is None:
+        raise Broken("a C compiler (cc) is needed: the floors and the load generator are C")
+    program = Path(tempfile.mkdtemp(prefix="fluxwire-bench-")) / name
+    subprocess.run([compiler, "-O2", "-o", program, HERE / "native" / f"{name}.c"], check=True)
+    return program
+
+
+def free_port() -> int:
+    """A port nobody uses just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What the scheduler counted for a process, in seconds."""
+
+    ran: float
+    waited: float
+    """For its core, which others had meanwhile."""
+
+    def since(self, before: "Cost") -> "Cost":
+        """What was added."""
+        return Cost(self.ran - before.ran, self.waited - before.waited)
+
+
+class Process:
+    """A server or the load generator, pinned to a core; it says ``ready`` or answers each order by a line of JSON.
+
+    Args:
+        command: The program and its arguments.
+        core: Where alone it runs.
+
+    """
+
+    def __init__(self, command: Sequence[str | Path], *, core: int) -> None:
+        self._process = subprocess.Popen(
+            ["taskset", "-c", str(core), *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=HERE.parent,
+        )
+
+    def line(self) -> str:
+        """The next line it says.
+
+        Raises:
+            Broken: It ended instead.
+
+        """
+        assert self._process.stdout is not None
+        said = self._process.stdout.readline()
+        if not said:
+            raise Broken(f"{self._process.args!r} ended with {self._process.wait()}")
+        return said.strip()
+
+    def order(self, words: str) -> dict[str, Any]:
+        """Give an order and wait until it is carried out."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(words + "\n")
+        self._process.stdin.flush()
+        answer: dict[str, Any] = json.loads(self.line())
+        if answer.get("lost"):
+            raise Broken(f"{words}: {answer}")
+        return answer
+
+    def cost(self) -> Cost:
+        """What all its threads have cost so far."""
+        ran = waited = 0
+        for thread in Path(f"/proc/{self._process.pid}/task").iterdir():
+            on_core, in_line, _ = (thread / "schedstat").read_text().split()
+            ran += int(on_core)
+            waited += int(in_line)
+        return Cost(ran / 1e9, waited / 1e9)
+
+    def resident(self) -> int:
+        """Bytes of memory it occupies."""
+        return int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]) * PAGE
+
+    def end(self) -> None:
+        """End it and wait for that."""
+        self._process.terminate()
+        self._process.wait(10)
+        for pipe in self._process.stdin, self._process.stdout:
+            if pipe is not None:
+                pipe.close()
+
+
+@contextmanager
+def running(command: Sequence[str | Path], *, core: int) -> Iterator[Process]:
+    """Run a process for a while."""
+    process = Process(command, core=core)
+    try:
+        yield process
+    finally:
+        process.end()
