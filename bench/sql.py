@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import asyncpg  # noqa: TID251 -- what is measured is the database, with nobody between
 import orjson
 
+from multiplexer.database import SESSION
+
 from .database import Cluster, cluster
 from .harness import Figure, Options, alone, compared
 
@@ -50,7 +52,8 @@ ONE_ACTION_A_TRANSACTION = """
 \\set room random(0, 49)
 select * from flux.dispatch(
   (select term from flux.term), array['u' || :client_id], array['{}'], array['c' || :seed], array[0],
-  array[:n::bigint], array['post_message'], array['{"room": "r' || :room || '", "body": "hello, this is a message of usual length"}'], array[null]
+  array[:n::bigint], array['post_message'],
+  array['{"room": "r' || :room || '", "body": "hello, this is a message of usual length"}'], array[null]
 );
 """
 
@@ -94,9 +97,7 @@ class Sender:
     @classmethod
     async def connect(cls, url: str) -> "Sender":
         """Connect and lead, with rooms and members to write to."""
-        connection = await asyncpg.connect(
-            url, server_settings={"search_path": "", "timezone": "UTC", "datestyle": "ISO", "extra_float_digits": "1"}
-        )
+        connection = await asyncpg.connect(url, server_settings=dict(SESSION))
         await connection.execute(ROOMS_AND_MEMBERS)
         return cls(connection, await connection.fetchval("select flux.take_lead(term, 'bench') from flux.term"))
 

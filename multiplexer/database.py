@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT = 5.0  # seconds
 HEARTBEAT_TIMEOUT = 5.0  # seconds; a half-open connection is noticed by then
 LOCK_TIMEOUT = 1.0  # seconds; whoever waits longer for a foreign transaction is tried again later
+SESSION = {"search_path": '""', "timezone": "UTC", "datestyle": "ISO", "extra_float_digits": "1"}
+"""What every session of the engine is set to, and what ``flux.put_back`` goes back to."""
 DOORBELL = "flux"
 TRANSIENT = re.compile("40|53|57P0|55P03|25006")
 """SQLSTATEs of faults that pass: serialization, deadlock, resources, shutdown, lock timeout, read-only."""
@@ -268,11 +270,7 @@ class Database:
                             "synchronous_commit": "on" if role == "dispatch" else "off",
                             "jit": "off",
                             "lock_timeout": str(round(LOCK_TIMEOUT * 1000)),
-                            # What flux.put_back puts back.
-                            "search_path": "",
-                            "timezone": "UTC",
-                            "datestyle": "ISO",
-                            "extra_float_digits": "1",
+                            **SESSION,
                         },
                     )
                 opened.callback(made.terminate)

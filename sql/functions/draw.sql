@@ -6,8 +6,9 @@ as $$
 declare
   _seed text := coalesce(nullif(current_setting('flux.seed', true), ''), gen_random_uuid()::text);
   _drawn integer := coalesce(nullif(current_setting('flux.drawn', true), ''), '0')::integer + 1;
+  _ignored text;
 begin
-  perform set_config('flux.drawn', _drawn::text, true);
+  _ignored := set_config('flux.drawn', _drawn::text, true);
   return sha256(convert_to(_seed || ':' || _drawn, 'UTF8'));
 end;
 $$;

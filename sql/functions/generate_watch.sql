@@ -171,7 +171,7 @@ $f$ $sql$,
     left join lateral (select %2$s as value from %3$s as t where %4$s limit 1) as r on true
     where r.value is not null or c.present
   )$sql$,
-        case when _watch.key is null then '''''' else 'flux.pointer(array[c.item])' end,
+        case when _watch.key is null then '''''' else 'flux.step(c.item)' end,
         _shown,
         _source,
         case when _watch.key is null
@@ -230,7 +230,7 @@ $f$ $sql$,
     group by c.key, c.item
   ),
   op as (
-    select p.key, p.item::text as item, flux.pointer(array[p.item::text]) as step, r.value
+    select p.key, p.item::text as item, flux.step(p.item::text) as step, r.value
     from placed p
     left join lateral (select %8$s as value from %3$s as t where p.after and t.%1$I = p.item limit 1) as r on true
     where (p.after and (p.changed or not p.before)) or (p.before and not p.after)

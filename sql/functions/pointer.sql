@@ -3,8 +3,8 @@ returns text
 language sql
 immutable
 as $$
-  select coalesce(string_agg('/' || replace(replace(p.step, '~', '~0'), '/', '~1'), '' order by p.position), '')
-  from unnest(path) with ordinality as p (step, position);
+  select coalesce(string_agg(flux.step(p.key), '' order by p.position), '')
+  from unnest(path) with ordinality as p (key, position);
 $$;
 
 comment on function flux.pointer(text[]) is $$

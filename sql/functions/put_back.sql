@@ -3,16 +3,15 @@ returns void
 language plpgsql
 volatile
 as $$
+declare
+  _ignored text;
 begin
-  -- Settings that a function's own SET clause guards can still be changed for the whole session by a plain SET.
+  -- Settings that a function's own SET clause guards can still be changed for the whole session by a plain SET. The session's
+  -- defaults are the ones that the engine needs: the multiplexer connects with them.
   execute 'reset all';
-  perform
-    set_config('role', 'none', true),
-    set_config('search_path', '""', true),
-    set_config('timezone', 'UTC', true),
-    set_config('datestyle', 'ISO', true),
-    set_config('extra_float_digits', '1', true),
-    pg_advisory_unlock_all();
+  -- An assignment is evaluated at once; a perform would be a query.
+  _ignored := set_config('role', 'none', true);
+  perform pg_advisory_unlock_all();
   if pg_my_temp_schema() <> 0 then
     execute 'discard temp';
   end if;

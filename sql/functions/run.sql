@@ -17,6 +17,7 @@ declare
   _began constant timestamptz := clock_timestamp();
   _result flux.result;
   _params jsonb;
+  _ignored text;
 begin
   if run.refusal is not null then
     _result.status := 'refused';
@@ -26,13 +27,13 @@ begin
     return _result;
   end if;
 
-  perform
-    set_config('flux.ordinal', run.ordinal::text, true),
-    set_config('flux.actor', run.actor, true),
-    set_config('flux.claims', run.claims, true),
-    set_config('flux.now', run.at::text, true),
-    set_config('flux.seed', run.seed, true),
-    set_config('flux.drawn', '0', true);
+  -- An assignment is evaluated at once; a perform would be a query.
+  _ignored := set_config('flux.ordinal', run.ordinal::text, true)
+    || set_config('flux.actor', run.actor, true)
+    || set_config('flux.claims', run.claims, true)
+    || set_config('flux.now', run.at::text, true)
+    || set_config('flux.seed', run.seed, true)
+    || set_config('flux.drawn', '0', true);
 
   begin
     _params := run.params::jsonb;
@@ -43,7 +44,7 @@ begin
       perform flux.reject('unknown_action', format('There is no action "%s".', left(run.name, 51)));
     end if;
 
-    perform set_config('role', 'fluxwire_application', true);
+    _ignored := set_config('role', 'fluxwire_application', true);
     execute format('select flux.%I($1)', 'action_' || run.name) into _result.reply using _params;
     perform flux.put_back();
 

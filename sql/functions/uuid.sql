@@ -4,12 +4,13 @@ language plpgsql
 volatile
 as $$
 declare
-  _random text := encode(flux.draw(), 'hex');
-  _milliseconds bigint := floor(extract(epoch from flux.now()) * 1000);
+  _drawn constant bytea := flux.draw();
+  _random constant text := encode(_drawn, 'hex');
+  _milliseconds constant bigint := floor(extract(epoch from flux.now()) * 1000);
 begin
   -- RFC 9562, version 7: 48 bits of time, then random; close in time is close in an index.
   return lpad(to_hex(_milliseconds), 12, '0') || '7' || substr(_random, 1, 3)
-    || substr('89ab', 1 + get_byte(flux.draw(), 0) % 4, 1) || substr(_random, 4, 15);
+    || substr('89ab', 1 + get_byte(_drawn, 31) % 4, 1) || substr(_random, 4, 15);
 end;
 $$;
 

@@ -8,6 +8,8 @@ import asyncpg
 import jsonpatch
 import orjson
 
+from multiplexer.database import SESSION
+
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
 
@@ -35,7 +37,7 @@ class Sql:
     @classmethod
     @asynccontextmanager
     async def connect(cls, url: str) -> AsyncIterator["Sql"]:
-        connection = await asyncpg.connect(url)
+        connection = await asyncpg.connect(url, server_settings=dict(SESSION))
         try:
             sql = cls(connection, url)
             sql.term = await connection.fetchval("select flux.take_lead(term, 'test') from flux.term")

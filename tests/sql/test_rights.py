@@ -6,13 +6,15 @@ import asyncpg
 import orjson
 import pytest
 
+from multiplexer.database import SESSION
+
 from .database import Sent, Sql
 
 
 @pytest.fixture
 async def as_multiplexer(sql: Sql) -> AsyncIterator[Sql]:
     """A second connection, logged in as the multiplexer's role, that leads."""
-    connection = await asyncpg.connect(sql.url, user="fluxwire_multiplexer")
+    connection = await asyncpg.connect(sql.url, user="fluxwire_multiplexer", server_settings=dict(SESSION))
     other = Sql(connection, sql.url)
     other.term = await connection.fetchval("select flux.take_lead(term, 'test') from flux.term")
     yield other
