@@ -123,8 +123,11 @@ def run(args: argparse.Namespace) -> int:
     database = os.environ.get("DATABASE_URL") or state.running(folder).database_url
     url, key = door(args.url, args.data)
     bearer = token.sign(key, CHECKER, lifetime=TOKEN_SECONDS, now=time.time())
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        findings = runner.run(check(url, bearer, database, plays.recorded(folder.path)))
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            findings = runner.run(check(url, bearer, database, plays.recorded(folder.path)))
+    except asyncpg.PostgresError as exc:
+        raise StackError(f"The database cannot be compared: {exc}.", f"It was asked as {database}.") from None
     print(findings.summary())
     return 1 if findings.differences else 0
 
