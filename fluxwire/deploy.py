@@ -1,24 +1,28 @@
 """Bring a database to this checkout's SQL: the engine's, then an application's.
 
 Migrations run once each, in the order of their names, and are known by checksum ever after; everything else is
-``create or replace`` and is applied on every deploy, so that a function's text stands in one place only.
-All of it is one transaction: a deploy that fails has not happened.
+``create or replace``, so that a function's text stands in one place only, and is applied again whenever anything
+has changed. All of it is one transaction: a deploy that fails has not happened, and one without a change does nothing.
+A deploy that changed something begins a new epoch, so that every store that is held is rendered again.
 """
 
-import hashlib
-from dataclasses import dataclass
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import asyncpg  # noqa: TID251 -- a deploy is the command line's own business with the database
 
-ENGINE = next(
-    folder
-    for folder in (Path(__file__).parent / "sql", Path(__file__).parent.parent / "sql")
-    if (folder / "migrations").is_dir()
-)
+from fluxwire import faults
+from fluxwire.scripts import ENGINE, Script, scripts, sql_folder
+from fluxwire.statements import statements
 
-# Applied in this order after the migrations; a missing one is skipped.
-REPEATABLE = ("roles.sql", "functions", "triggers.sql", "grants.sql", "actions", "stores", "declarations.sql")
+ATTEMPTS = 3
+"""How often a deploy is tried that gets into the way of running actions."""
+LOCK_TIMEOUT = "5s"
+"""Whoever writes to a table waits behind a deploy that waits for it: a transaction left open must not stop them all."""
+IN_THE_WAY = (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError, asyncpg.SerializationError)
 
 LEDGER = """
 create schema if not exists flux;
@@ -30,42 +34,75 @@ create table if not exists flux.migration (
   primary key (owner, name)
 );
 comment on table flux.migration is 'which migrations of the engine and of the application have run';
+create table if not exists flux.script (
+  owner text not null,
+  name text not null,
+  checksum text not null,
+  applied_at timestamptz not null default now(),
+  primary key (owner, name)
+);
+comment on table flux.script is 'which other files of the engine and of the application were deployed last';
 """
+
+KNOWN = """
+select true as once, name, checksum from flux.migration where owner = $1
+union all
+select false, name, checksum from flux.script where owner = $1
+"""
+RAN = "insert into flux.migration (owner, name, checksum) values ($1, $2, $3)"
+DEPLOYED = """
+insert into flux.script as s (owner, name, checksum) values ($1, $2, $3)
+on conflict (owner, name) do update set checksum = excluded.checksum, applied_at = excluded.applied_at
+where s.checksum <> excluded.checksum
+"""
+FORGOTTEN = "delete from flux.script where owner = $1 and name = $2"
+
+# What this transaction made: functions whose bodies the server can look at.
+MADE = """
+select p.oid::regprocedure::text as name, p.proname, p.prosrc, pg_catalog.pg_get_functiondef(p.oid) as definition
+from pg_catalog.pg_proc p
+join pg_catalog.pg_language l on l.oid = p.prolang
+where p.xmin = pg_current_xact_id()::xid and p.prokind in ('f', 'p') and l.lanname in ('sql', 'plpgsql')
+  and p.prosqlbody is null
+order by p.oid
+"""
+CHECKER = """
+select n.nspname from pg_catalog.pg_extension e join pg_catalog.pg_namespace n on n.oid = e.extnamespace
+where e.extname = 'plpgsql_check'
+"""
+# Triggers' functions cannot be looked at without their tables.
+CHECK = """
+select p.oid::regprocedure::text as name, p.proname, p.prosrc, c.lineno, c.level, c.message, c.hint
+from pg_catalog.pg_proc p
+join pg_catalog.pg_language l on l.oid = p.prolang
+cross join lateral {schema}.plpgsql_check_function_tb(p.oid::regprocedure, fatal_errors => false) as c
+where p.xmin = pg_current_xact_id()::xid and l.lanname = 'plpgsql' and p.pronamespace <> 'flux'::regnamespace
+  and p.prorettype not in ('trigger'::regtype, 'event_trigger'::regtype)
+order by p.oid, c.lineno
+"""
+NEW_EPOCH = "update flux.epoch set epoch = left(replace(gen_random_uuid()::text, '-', ''), 8)"
 
 
 class DeployError(Exception):
     """A deploy that cannot be; the database is as it was."""
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
-    """One SQL file; ``once`` is its name in the ledger if it is a migration, and empty otherwise."""
+@dataclass(slots=True)
+class Deployed:
+    """What a deploy did.
 
-    path: Path
-    text: str
-    once: str = ""
+    Args:
+        changed: The files that are new or not what they were, by name.
+        warnings: What the person who deploys should know, one sentence each.
 
-    @property
-    def checksum(self) -> str:
-        """The SHA-256 of its text, in hex."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
+    """
 
-
-def scripts(folder: Path) -> list[Script]:
-    """List the SQL files of a folder in the order in which they are applied."""
-    found = [
-        Script(path, path.read_text(encoding="utf-8"), once=path.stem)
-        for path in sorted((folder / "migrations").glob("*.sql"))
-    ]
-    for name in REPEATABLE:
-        place = folder / name
-        paths = [place] if place.is_file() else sorted(place.glob("*.sql"))
-        found += [Script(path, path.read_text(encoding="utf-8")) for path in paths]
-    return found
+    changed: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
-async def deploy(database_url: str, application: Path | None = None) -> None:
-    """Apply the engine's SQL and an application's, in one transaction.
+async def deploy(database_url: str, application: Path | None = None) -> Deployed:
+    """Apply the engine's SQL and an application's, in one transaction, unless all of it is there.
 
     Args:
         database_url: DSN of the database, as a role that may create schemas.
@@ -77,56 +114,121 @@ async def deploy(database_url: str, application: Path | None = None) -> None:
         OSError: The database cannot be reached.
 
     """
+    sources = {"flux": _read(ENGINE)}
+    if application is not None:
+        sources["application"] = _read(sql_folder(application))
     connection = await asyncpg.connect(database_url)
     try:
-        async with connection.transaction():
-            # One deploy at a time, and functions may name each other in any order.
-            await connection.execute("select pg_advisory_xact_lock(hashtext('flux.deploy'))")
-            await connection.execute("set local check_function_bodies to off; set local client_min_messages to warning")
-            await connection.execute(LEDGER)
-            await _apply(connection, "flux", ENGINE)
-            if application is not None:
-                nested = application / "sql"
-                await _apply(connection, "application", nested if nested.is_dir() else application)
+        for attempt in range(ATTEMPTS):
             try:
-                await connection.execute("select flux.refresh(), flux.partition_log()")
-            except asyncpg.PostgresError as error:
-                raise DeployError(str(error)) from error
+                async with connection.transaction():
+                    return await _deploy(connection, sources)
+            except DeployError as error:
+                if not isinstance(error.__cause__, IN_THE_WAY) or attempt == ATTEMPTS - 1:
+                    raise
+        raise AssertionError("the last attempt returns or raises")
     finally:
         await connection.close()
 
 
-async def _apply(connection: "asyncpg.Connection[asyncpg.Record]", owner: str, folder: Path) -> None:
-    found = scripts(folder)
+async def _deploy(connection: asyncpg.Connection[asyncpg.Record], sources: dict[str, list[Script]]) -> Deployed:
+    # One deploy at a time, and functions may name each other in any order.
+    await connection.execute("select pg_advisory_xact_lock(hashtext('flux.deploy'))")
+    await connection.execute(
+        f"set local lock_timeout to '{LOCK_TIMEOUT}';"
+        " set local check_function_bodies to off; set local client_min_messages to warning"
+    )
+    await connection.execute(LEDGER)
+    done = Deployed()
+    pending = {owner: await _pending(connection, owner, found, done) for owner, found in sources.items()}
+    if not done.changed:
+        await _run(connection, "select flux.partition_log()")
+        return done
+    for owner, found in pending.items():
+        for script in found:
+            await _apply(connection, owner, script)
+    everything = [script for found in sources.values() for script in found]
+    await _check_bodies(connection, everything)
+    await _run(connection, "select flux.refresh(), flux.partition_log()")
+    done.warnings += await _findings(connection, everything)
+    await connection.execute(NEW_EPOCH)
+    return done
+
+
+def _read(folder: Path) -> list[Script]:
+    try:
+        found = scripts(folder)
+    except UnicodeDecodeError as error:
+        raise DeployError(f"A file in {folder} is not UTF-8: {error}") from error
     if not found:
         raise DeployError(f"There is no SQL in {folder}.")
-    done = {
-        row["name"]: row["checksum"]
-        for row in await connection.fetch("select name, checksum from flux.migration where owner = $1", owner)
-    }
+    return found
+
+
+async def _pending(
+    connection: asyncpg.Connection[asyncpg.Record], owner: str, found: list[Script], done: Deployed
+) -> list[Script]:
+    """Tell which files to apply if any is to be; note in ``done`` which are new, changed or gone."""
+    known = {(row["once"], row["name"]): row["checksum"] for row in await connection.fetch(KNOWN, owner)}
+    pending = []
     for script in found:
-        if script.once in done:
-            if done[script.once] != script.checksum:
-                raise DeployError(
-                    f"The migration {script.path} was changed after it ran here. Put it back, and write a new one."
-                )
-            continue
-        try:
-            await connection.execute(script.text)
-        except asyncpg.PostgresError as error:
-            raise DeployError(_explain(script, error)) from error
-        if script.once:
-            await connection.execute(
-                "insert into flux.migration (owner, name, checksum) values ($1, $2, $3)",
-                owner,
-                script.once,
-                script.checksum,
+        before = known.pop((script.once, script.name), None)
+        if script.once and before not in (None, script.checksum):
+            raise DeployError(
+                f"The migration {script.path} was changed after it ran here. Put it back, and write a new one."
             )
+        if before != script.checksum:
+            done.changed.append(script.name)
+        if before is None or not script.once:
+            pending.append(script)
+    for once, name in known:
+        if not once:
+            await connection.execute(FORGOTTEN, owner, name)
+            done.warnings.append(f"{name} is gone; what it made stays until a migration drops it.")
+    return pending
 
 
-def _explain(script: Script, error: asyncpg.PostgresError) -> str:
-    place = str(script.path)
-    if position := getattr(error, "position", None):
-        place += f":{script.text.count(chr(10), 0, int(position) - 1) + 1}"
-    hint = f" ({error.hint})" if getattr(error, "hint", None) else ""
-    return f"{place}: {error.message if hasattr(error, 'message') else error}{hint}"
+async def _apply(connection: asyncpg.Connection[asyncpg.Record], owner: str, script: Script) -> None:
+    for statement in statements(script.text):
+        try:
+            await connection.execute(statement.text)
+        except asyncpg.PostgresError as error:
+            raise DeployError(faults.explain(faults.place(script, statement, error), error)) from error
+    await connection.execute(RAN if script.once else DEPLOYED, owner, script.name, script.checksum)
+
+
+async def _run(connection: asyncpg.Connection[asyncpg.Record], query: str) -> None:
+    try:
+        await connection.execute(query)
+    except asyncpg.PostgresError as error:
+        raise DeployError(faults.explain("", error)) from error
+
+
+async def _check_bodies(connection: asyncpg.Connection[asyncpg.Record], found: Sequence[Script]) -> None:
+    """Let the server read the bodies of what was made, now that all there is to name is there."""
+    made = await connection.fetch(MADE)
+    await connection.execute("set local check_function_bodies to on")
+    for function in made:
+        try:
+            await connection.execute(function["definition"])
+        except asyncpg.PostgresError as error:
+            index = faults.position(error) - function["definition"].index(function["prosrc"])
+            place = faults.place_in_body(found, function["proname"], function["prosrc"], index)
+            raise DeployError(faults.explain(place or function["name"], error)) from error
+
+
+async def _findings(connection: asyncpg.Connection[asyncpg.Record], found: Sequence[Script]) -> list[str]:
+    """Ask plpgsql_check about what was made, where it is installed."""
+    schema = await connection.fetchval(CHECKER)
+    if schema is None:
+        return []
+    quoted = await connection.fetchval("select quote_ident($1)", schema)
+    warnings = []
+    for row in await connection.fetch(CHECK.format(schema=quoted)):
+        body = row["prosrc"]
+        # Line 1 is the one on which the body opens.
+        index = sum(len(line) for line in body.splitlines(keepends=True)[: (row["lineno"] or 1) - 1])
+        place = faults.place_in_body(found, row["proname"], body, index) or row["name"]
+        hint = f" ({row['hint']})" if row["hint"] else ""
+        warnings.append(f"{place}: {row['level']}: {row['message']}{hint}")
+    return warnings

@@ -11,7 +11,7 @@ from fluxwire.deploy import DeployError, deploy
 from fluxwire.stack import account, state
 from fluxwire.stack.errors import StackError
 from fluxwire.stack.folder import choose
-from fluxwire.stack.progress import step
+from fluxwire.stack.progress import say, step
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,8 +46,10 @@ def apply(database_url: str, application: Path | None) -> None:
     """
     with step("SQL deployed"):
         try:
-            asyncio.run(deploy(database_url, application))
+            deployed = asyncio.run(deploy(database_url, application))
         except DeployError as exc:
             raise StackError("The SQL is not deployed, and the database is as it was.", str(exc)) from exc
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
             raise StackError("The database cannot be reached.", str(exc)) from exc
+    for warning in deployed.warnings:
+        say(f"Warning: {warning}")
