@@ -12,5 +12,7 @@ end;
 $$;
 
 comment on function actions.create_room(text, text) is $$
-Open a room. Replies {"room", "created"}; a room that is there already stays as it is.
+Open a room. A room that is there already stays as it is.
+
+@reply { room: string; created: boolean }
 $$;

@@ -19,5 +19,7 @@ end;
 $$;
 
 comment on function actions.post_message(text, text) is $$
-Write a message into a room one is a member of. Replies {"id"}; refused with too_long or not_a_member.
+Write a message into a room one is a member of. Refused with too_long or not_a_member.
+
+@reply { id: string }
 $$;

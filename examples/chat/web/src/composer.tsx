@@ -1,7 +1,7 @@
 import { useAction, useConnection } from 'fluxwire/react';
 import { useState } from 'react';
 import type { FormEvent, KeyboardEvent } from 'react';
-import { postMessage } from './chat.ts';
+import { actions } from './chat.ts';
 import { useReport } from './problem.tsx';
 
 const MAX_LENGTH = 4000;
@@ -10,7 +10,7 @@ const MAX_LENGTH = 4000;
 export function Composer({ room, title }: { room: string; title: string }) {
   const [draft, setDraft] = useState('');
   const [unsent, setUnsent] = useState(0);
-  const post = useAction(postMessage);
+  const post = useAction(actions.post_message);
   const report = useReport();
   const { state } = useConnection();
 

@@ -1,7 +1,7 @@
 import { useAction } from 'fluxwire/react';
 import { memo } from 'react';
 import { Avatar } from './avatar.tsx';
-import { renameMember } from './chat.ts';
+import { actions } from './chat.ts';
 import type { Member } from './chat.ts';
 import { Editable } from './editable.tsx';
 import { useReport } from './problem.tsx';
@@ -19,7 +19,7 @@ interface Props {
 
 /** Who is in the room; one's own name can be changed here. */
 export const MemberList = memo(function MemberList({ open, room, actor, members }: Props) {
-  const rename = useAction(renameMember);
+  const rename = useAction(actions.rename_member);
   const report = useReport();
   const all = Object.values(members).sort((a, b) => rank(a) - rank(b) || byName.compare(a.name, b.name));
   // Oneself first: that entry can be changed.

@@ -1,14 +1,14 @@
 import { useAction, useStore } from 'fluxwire/react';
 import { useState } from 'react';
 import type { FormEvent } from 'react';
-import { createRoom, joinRoom, rooms } from './chat.ts';
+import { actions, stores } from './chat.ts';
 import type { RoomInfo } from './chat.ts';
 import { useReport } from './problem.tsx';
 import { addressOf } from './route.ts';
 
 /** Every room there is, and the way to a new one. */
 export function RoomList({ current }: { current: string | undefined }) {
-  const { status, data, error } = useStore(rooms({}));
+  const { status, data, error } = useStore(stores.rooms({}));
   const [filter, setFilter] = useState('');
   const all = Object.values(data?.rooms ?? {}).sort((a, b) => a.title.localeCompare(b.title));
   const shown = all.filter((one) => matches(one, filter));
@@ -47,8 +47,8 @@ export function RoomList({ current }: { current: string | undefined }) {
 
 function NewRoom() {
   const [title, setTitle] = useState('');
-  const create = useAction(createRoom);
-  const join = useAction(joinRoom);
+  const create = useAction(actions.create_room);
+  const join = useAction(actions.join_room);
   const report = useReport();
 
   const submit = (event: FormEvent) => {

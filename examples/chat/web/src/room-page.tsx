@@ -1,6 +1,6 @@
 import { useAction, useStore } from 'fluxwire/react';
 import { useEffect, useState } from 'react';
-import { joinRoom, leaveRoom, renameRoom, room as roomStore } from './chat.ts';
+import { actions, stores } from './chat.ts';
 import { Composer } from './composer.tsx';
 import { Editable } from './editable.tsx';
 import { MemberList } from './member-list.tsx';
@@ -10,10 +10,10 @@ import { addressOf } from './route.ts';
 
 /** One room: what is said in it, by whom, and where to say more. */
 export function RoomPage({ room, actor }: { room: string; actor: string }) {
-  const { status, data, error } = useStore(roomStore({ room }));
-  const join = useAction(joinRoom);
-  const leave = useAction(leaveRoom);
-  const rename = useAction(renameRoom);
+  const { status, data, error } = useStore(stores.room({ room }));
+  const join = useAction(actions.join_room);
+  const leave = useAction(actions.leave_room);
+  const rename = useAction(actions.rename_room);
   const report = useReport();
   const [membersOpen, setMembersOpen] = useState(false);
   const title = data?.room?.title ?? room;
