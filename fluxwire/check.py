@@ -21,6 +21,7 @@ from fluxwire import plays, token, trace
 from fluxwire.client import Client, Refused, Stopped
 from fluxwire.play import TOKEN_SECONDS, door
 from fluxwire.stack import account, state
+from fluxwire.stack.errors import StackError
 from fluxwire.stack.folder import choose
 
 CHECKER = "fluxwire-check"
