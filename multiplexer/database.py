@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT = 5.0  # seconds
 HEARTBEAT_TIMEOUT = 5.0  # seconds; a half-open connection is noticed by then
-LOCK_TIMEOUT = 1.0  # seconds; whoever waits longer for a foreign transaction is tried again later
+LOCK_SHARE = 0.2
+"""Of the time a batch has, how much one action may wait for a foreign transaction's lock; it is tried again later."""
 SESSION = {"search_path": '""', "timezone": "UTC", "datestyle": "ISO", "extra_float_digits": "1"}
 """What every session of the engine is set to, and what ``flux.put_back`` goes back to."""
 DOORBELL = "flux"
@@ -269,7 +270,7 @@ class Database:
                             # An acknowledged action is durable, whatever the database's default is.
                             "synchronous_commit": "on" if role == "dispatch" else "off",
                             "jit": "off",
-                            "lock_timeout": str(round(LOCK_TIMEOUT * 1000)),
+                            "lock_timeout": str(round(LOCK_SHARE * statement_timeout * 1000)),
                             **SESSION,
                         },
                     )

@@ -244,3 +244,56 @@ async def test_a_lost_database_is_begun_with_again(front: Front, multiplexer: Mu
     await front.say(front.action("post_message", '{"room": "lobby", "body": "still here"}'))
     assert (await front.outcome(3)).status == "ok"
     assert second.term == first.term + 1
+
+
+async def test_a_stranger_with_a_lock_delays_one_client(front: Front, database: str) -> None:
+    """A row that a foreign transaction holds lets its own client wait, and nobody else."""
+    await enter(front)
+    stranger = await asyncpg.connect(database)
+    await stranger.execute("begin; update chat.room set title = 'held' where room = 'lobby'")
+    await front.say(
+        front.action("join_room", '{"room": "lobby"}', client="c2"),
+        front.action("rename_room", '{"room": "lobby", "title": "waits"}'),
+        front.action("post_message", '{"room": "lobby", "body": "after"}'),
+        front.action("create_room", '{"room": "other"}', client="c2"),
+    )
+    assert (await front.outcome(2, "c2")).status == "ok"
+    await stranger.execute("rollback")
+    await stranger.close()
+    renamed, posted = await front.hear(Outcome, lambda one: one.number == 3), await front.outcome(4)
+    assert (renamed.status, posted.status) == ("ok", "ok")
+
+
+async def test_a_hundred_messages_are_one_version(front: Front, settings: Settings) -> None:
+    """What one batch does to a store is one version, one patch and one frame, however many actions did it."""
+    await enter(front)
+    await front.say(Fetch(ROOM))
+    snapshot = await front.hear(Snapshot)
+    posts = [front.action("post_message", '{"room": "lobby", "body": "many"}') for _ in range(settings.batch)]
+    await front.say(*posts)
+    update = await front.update_from(snapshot.version)
+    assert update.to_version == snapshot.version + 1
+    assert len(orjson.loads(update.frame)["patch"]) == settings.batch
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "select null::jsonb",
+        "select '[]'::jsonb",
+        "select '1'::jsonb",
+        "select jsonb_build_object('x', 1 / (random() * 0)::int)",
+    ],
+)
+async def test_a_store_that_cannot_be_rendered(front: Front, database: str, body: str) -> None:
+    """A store that raises or renders no object is gone for those who ask, with a code; others are served."""
+    connection = await asyncpg.connect(database)
+    await connection.execute(
+        f"create function stores.bad() returns jsonb language sql stable as $$ {body} $$;"
+        "select flux.declare_store('bad'), flux.refresh()"
+    )
+    await connection.close()
+    await front.say(Open(1, "bad", "{}", "ada", "{}"), Fetch("bad{}"), Fetch("rooms{}"))
+    assert (await front.hear(Opened)).key == "bad{}"
+    assert (await front.hear(Gone)).error.code == "failed"
+    assert (await front.hear(Snapshot)).key == "rooms{}"
