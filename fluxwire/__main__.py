@@ -17,6 +17,7 @@ COMMANDS = {
     "token": ("fluxwire.token", "print a token for an actor"),
     "dsn": ("fluxwire.stack.dsn", "print where the running stack's database is"),
     "deploy": ("fluxwire.stack.apply", "apply the SQL to DATABASE_URL or to the running stack"),
+    "log": ("fluxwire.log", "show the action log, follow it, export it, or drop its old months"),
     "types": ("fluxwire.types", "write TypeScript for every action and store"),
     "trace": ("fluxwire.trace", "make a synthetic chat trace"),
     "play": ("fluxwire.play", "play a chat trace through the front door"),
