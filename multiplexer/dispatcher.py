@@ -22,6 +22,8 @@ from .database import Result
 MAX_LOSSES = 3
 """After so many batches lost with an action in them it runs alone; lost alone, it is refused as ``poison``."""
 
+MAX_ATTEMPTS = 6
+"""A parcel handed out more often than this has ended multiplexers: its first action not yet applied is ``poison``."""
 ONLY_LANE = 0
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 """How long a client's actions wait after a transient fault, in seconds: doubled each time, at most so long."""
@@ -90,8 +92,9 @@ class Dispatcher:
         self._queue: deque[Job] = deque()
         self._holds: dict[Lane, Hold] = {}
         self._pauses: dict[Lane, float] = {}
-        # By id(delivery): each job keeps its delivery alive.
+        # Both by id(delivery): each job keeps its delivery alive.
         self._open_jobs: Counter[int] = Counter()
+        self._deadly: set[int] = set()
         self._losses: Counter[Identity] = Counter()
 
     def restart(self) -> None:
@@ -99,6 +102,7 @@ class Dispatcher:
         self._queue.clear()
         self._holds.clear()
         self._open_jobs.clear()
+        self._deadly.clear()
 
     def due(self) -> float | None:
         """Tell when the next held action may be tried again; None if none is held."""
@@ -109,7 +113,7 @@ class Dispatcher:
         settled = Settled()
         for delivery in deliveries:
             jobs = [
-                Job(delivery.parcel.front, message, delivery)
+                Job(delivery.parcel.front, message, delivery, alone=delivery.attempts > MAX_LOSSES)
                 for message in delivery.parcel.messages
                 if isinstance(message, Action)
             ]
@@ -122,6 +126,8 @@ class Dispatcher:
                     settled.add(job, _invalid(job.action, "unknown_lane", "There is only lane 0."))
             if id(delivery) not in self._open_jobs:
                 settled.done.append(delivery)
+            elif delivery.attempts > MAX_ATTEMPTS:
+                self._deadly.add(id(delivery))
         return settled
 
     def next_batch(self, now: float) -> list[Job]:
@@ -139,7 +145,8 @@ class Dispatcher:
             if (job.alone or losses >= MAX_LOSSES) and batch:
                 break
             batch.append(self._queue.popleft())
-            if losses > MAX_LOSSES:
+            if losses > MAX_LOSSES or id(job.delivery) in self._deadly:
+                # One that was applied before is answered from the log, whatever is said here.
                 job.refusal = "poison"
             if job.alone or losses >= MAX_LOSSES:
                 break
@@ -155,6 +162,8 @@ class Dispatcher:
                 continue
             self._losses.pop(identity(job.action), None)
             self._pauses.pop(job.lane, None)
+            if result.code == "poison":
+                self._deadly.discard(id(job.delivery))
             settled.add(job, _outcome(job.action, result))
             self._close(job, settled)
         self._hold(again, now)
@@ -198,6 +207,7 @@ class Dispatcher:
         self._open_jobs[id(job.delivery)] -= 1
         if not self._open_jobs[id(job.delivery)]:
             del self._open_jobs[id(job.delivery)]
+            self._deadly.discard(id(job.delivery))
             settled.done.append(job.delivery)
 
 

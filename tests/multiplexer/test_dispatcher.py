@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from broker.messages import Action, Outcome, Parcel, Renew
 from multiplexer.database import Result
-from multiplexer.dispatcher import FIRST_PAUSE, MAX_LOSSES, Dispatcher, Job, Settled, identity
+from multiplexer.dispatcher import FIRST_PAUSE, MAX_ATTEMPTS, MAX_LOSSES, Dispatcher, Job, Settled, identity
 
 OK = Result("ok", '"done"', None, None, None, None, "{}")
 RETRY = Result("retry", None, "transient", "", None, None, "{}")
@@ -137,6 +137,25 @@ def test_poison() -> None:
     dispatcher.settle(refused, [OK], 0)
     innocent = dispatcher.next_batch(0)
     assert [(identity(job.action), job.refusal) for job in innocent] == [(identity(good), None)]
+
+
+def test_a_parcel_that_ends_multiplexers() -> None:
+    """Handed out again and again its actions run alone; at last the first never applied is poison, alone."""
+    dispatcher = Dispatcher(batch=10)
+    parcel = Parcel("f1", [action(1), action(2), action(3)])
+    dispatcher.add([Handed(parcel, attempts=MAX_LOSSES + 1)])
+    assert [[(job.action.number, job.refusal) for job in dispatcher.next_batch(0)] for _ in range(3)] == [
+        [(1, None)],
+        [(2, None)],
+        [(3, None)],
+    ]
+    dispatcher.restart()
+    dispatcher.add([Handed(parcel, attempts=MAX_ATTEMPTS + 1)])
+    refused = Result("refused", None, "poison", "", None, None, "{}")
+    for number, refusal, result in ((1, "poison", OK), (2, "poison", refused), (3, None, OK)):
+        batch = dispatcher.next_batch(0)
+        assert [(job.action.number, job.refusal) for job in batch] == [(number, refusal)]
+        dispatcher.settle(batch, [result], 0)
 
 
 @given(st.lists(st.sampled_from(["ok", "retry", "failed", "transient", "lost"]), max_size=40), st.integers(1, 5))
