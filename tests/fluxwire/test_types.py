@@ -99,11 +99,6 @@ def web(tmp_path: Path) -> Path:
     return copy
 
 
-async def test_the_chats_types_are_current(connection: Connection) -> None:
-    """The committed module is what `fluxwire types` writes."""
-    assert await typescript(connection) == GENERATED.read_text(encoding="utf-8")
-
-
 async def test_every_kind_of_type_is_said(connection: Connection) -> None:
     """Scalars, enums, domains, arrays, composites, defaults, several results, declarations and watched columns."""
     await connection.execute(SHAPES)
