@@ -32,6 +32,7 @@ class RenderFailed(MultiplexerError):
     def __init__(self, key: str, reason: str) -> None:
         super().__init__(f"{key}: {reason}")
         self.key = key
+        self.reason = reason
 
 
 class SettingsError(MultiplexerError):

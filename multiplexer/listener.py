@@ -7,10 +7,11 @@ import asyncio
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
-from broker.messages import Commit, MultiplexerMessage, Update
+from broker.messages import Commit, Gone, MultiplexerMessage, Snapshot, Update
 
-from .database import Reader
-from .renderer import Differ, update
+from .database import Patch, Reader
+from .numbers import unfit
+from .renderer import Differ, gone, update
 
 MAX_BELLS = 512
 """Most transactions whose patches are read in one go."""
@@ -60,11 +61,7 @@ async def answer(
     for _, commit in groupby(patches, key=lambda patch: patch.tx):
         updates: list[Update] = []
         for patch in commit:
-            if patch.ops is not None:
-                differ.forget(patch.key)
-                updates.append(update(patch.key, patch.epoch, patch.from_version, patch.to_version, patch.ops.encode()))
-                continue
-            moved = await differ.difference(patch.key, patch.to_version)
+            moved = await _told(patch, differ)
             if isinstance(moved, Update):
                 updates.append(moved)
             elif moved is not None:
@@ -72,3 +69,14 @@ async def answer(
         if updates:
             messages.append(Commit(updates))
     return messages
+
+
+async def _told(patch: Patch, differ: Differ) -> Update | Snapshot | Gone | None:
+    """Make of a patch what is told of it."""
+    if patch.ops is None:
+        return await differ.difference(patch.key, patch.to_version)
+    differ.forget(patch.key)
+    ops = patch.ops.encode()
+    if number := unfit(ops):
+        return gone(patch.key, f"no client can hold the number {number}")
+    return update(patch.key, patch.epoch, patch.from_version, patch.to_version, ops)

@@ -14,6 +14,7 @@ from broker.messages import Error, Gone, Snapshot, Update
 
 from .database import Reader, Rendered
 from .errors import RenderFailed
+from .numbers import unfit
 
 log = logging.getLogger("multiplexer.renderer")
 
@@ -51,10 +52,17 @@ async def snapshots(keys: Sequence[str], reader: Reader) -> dict[str, Snapshot |
     return {rendered.key: _answer(rendered) for rendered in await reader.render(keys)}
 
 
+def gone(key: str, reason: object) -> Gone:
+    """Say that a store cannot be rendered; the reason is for the log alone."""
+    log.warning("cannot render %s: %s", key, reason)
+    return Gone(key, Error("failed", "The store cannot be rendered."))
+
+
 def _answer(rendered: Rendered | RenderFailed) -> Snapshot | Gone:
     if isinstance(rendered, RenderFailed):
-        log.warning("cannot render %s", rendered)
-        return Gone(rendered.key, Error("failed", "The store cannot be rendered."))
+        return gone(rendered.key, rendered.reason)
+    if number := unfit(rendered.document.encode()):
+        return gone(rendered.key, f"no client can hold the number {number}")
     return snapshot(rendered)
 
 
@@ -86,12 +94,13 @@ class Differ:
             self._last[key] = before
             return None
         (after,) = await self._reader.render([key])
-        if isinstance(after, RenderFailed):
-            return _answer(after)
+        answer = _answer(after)
+        if isinstance(answer, Gone) or isinstance(after, RenderFailed):
+            return answer
         self._last[key] = after
         if len(self._last) > REMEMBERED:
             del self._last[next(iter(self._last))]
         if before is None or before.epoch != after.epoch:
-            return snapshot(after)
+            return answer
         ops = jsonpatch.make_patch(orjson.loads(before.document), orjson.loads(after.document)).patch
         return update(key, after.epoch, before.version, after.version, orjson.dumps(ops))

@@ -283,6 +283,7 @@ async def test_a_hundred_messages_are_one_version(front: Front, settings: Settin
         "select '[]'::jsonb",
         "select '1'::jsonb",
         "select jsonb_build_object('x', 1 / (random() * 0)::int)",
+        "select jsonb_build_object('x', 9007199254740993)",
     ],
 )
 async def test_a_store_that_cannot_be_rendered(front: Front, database: str, body: str) -> None:
@@ -297,3 +298,25 @@ async def test_a_store_that_cannot_be_rendered(front: Front, database: str, body
     assert (await front.hear(Opened)).key == "bad{}"
     assert (await front.hear(Gone)).error.code == "failed"
     assert (await front.hear(Snapshot)).key == "rooms{}"
+
+
+async def test_a_patch_with_a_number_nobody_can_hold(front: Front, database: str) -> None:
+    """A number beyond a double's reach ends the store for its holders, and never the writer's transaction."""
+    connection = await asyncpg.connect(database)
+    await connection.execute(
+        """
+        create table public.counter (id integer primary key, total bigint);
+        grant usage on schema public to fluxwire_application;
+        grant select on public.counter to fluxwire_application;
+        create function stores.counters() returns jsonb language sql stable as $$ select '{}'::jsonb $$;
+        select flux.declare_store('counters'), flux.refresh();
+        select flux.watch(
+          store => 'counters', path => '{all}', source => 'public.counter', match => '{}', key => 'id'
+        );
+        """
+    )
+    await front.say(Fetch("counters{}"))
+    await front.hear(Snapshot)
+    await connection.execute("insert into public.counter values (1, 9007199254740993)")
+    await connection.close()
+    assert (await front.hear(Gone)).key == "counters{}"
