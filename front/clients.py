@@ -1,5 +1,6 @@
 """What the hub knows of one client: what it holds, what it waits for, and what it is about to be sent."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from broker.messages import Action
@@ -46,7 +47,12 @@ class Client:
     subscriptions: dict[int, Subscription]
     outgoing: list[bytes]
     """Frames of this tick, in order."""
-    unanswered: "Unanswered"
+    write: Callable[[bytes], object]
+    """Takes what goes to its socket."""
+    window: int
+    """Window bits of what it takes compressed; 0: nothing."""
+    unanswered: "Unanswered | None" = None
+    """Its actions under way, from the first one on."""
     blocked: bool = False
     """Whether the socket takes no more for now; frames of stores are then not queued."""
     behind: dict[str, Position | None] | None = None

@@ -15,6 +15,8 @@ class CloseCode(IntEnum):
 
     INTERNAL_ERROR = 1011
     """A fault of ours; the client comes back."""
+    PROTOCOL_ERROR = 1002
+    """Against RFC 6455 or RFC 7692."""
     INVALID_UTF8 = 1007
     """A text message that is no UTF-8 (RFC 6455)."""
     BAD_FRAME = 4001

@@ -1,20 +1,12 @@
 """A client connection without its socket: bytes in, events and bytes out (docs/protocol.md §1, §2).
 
-Nothing here awaits, reads a clock or touches a transport; ``server`` does. Around websockets' own Sans-I/O
-core it adds the frames, the states and the codes of our protocol.
+Nothing here awaits, reads a clock or touches a transport; ``server`` does. The handshake lies behind it
+(``handshake``); ``incoming`` finds the messages in the bytes, and this gives them their meaning.
 """
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
-from http import HTTPStatus
-
-from websockets import State as WebSocketState
-from websockets.frames import CloseCode as StandardCloseCode
-from websockets.frames import Frame, Opcode
-from websockets.http11 import Request
-from websockets.server import ServerProtocol
 
 from .codes import CloseCode
 from .frames import (
@@ -33,11 +25,10 @@ from .frames import (
     parse,
 )
 from .gates import Identity, TokenRefused
+from .incoming import Fault, Incoming, Opcode
 
 HEARTBEAT = 25.0
 """After so many seconds of silence each side makes sure that the other is there (§2)."""
-
-PATH = "/ws"
 
 REASON_BYTES = 123  # RFC 6455 §5.5: what a close frame has room for
 
@@ -77,33 +68,36 @@ class Opened:
 Event = Opened | Subscribe | Unsubscribe | Dispatch
 """What the hub hears of a connection."""
 
-_logger = logging.getLogger("front.websocket")
-_logger.setLevel(logging.WARNING)  # websockets tells of every connection otherwise
+PING = b"\x89\x00"
 
-
-class _Protocol(ServerProtocol):
-    def fail(self, code: StandardCloseCode | int, reason: str = "") -> None:
-        """Close with our own code for a frame that is too large (§1)."""
-        super().fail(CloseCode.FRAME_TOO_LARGE if code == StandardCloseCode.MESSAGE_TOO_BIG else code, reason)
+# RFC 6455 §7.4: codes that a client may close with; 4000 and more are ours to give, and harmless.
+_CLIENT_CODES = frozenset((*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)))
 
 
 class Connection:
-    """State machine of one client connection.
+    """State machine of one client connection, from the end of the handshake on.
 
     Args:
         verify: Tells who a token speaks for, or raises TokenRefused.
+        window: Window bits of what this client takes compressed; 0: it neither takes nor sends such.
 
     """
 
-    __slots__ = ("_events", "_parts", "_protocol", "_verify", "_writes", "state")
+    __slots__ = ("_events", "_incoming", "_verify", "_writes", "state", "window")
 
-    def __init__(self, *, verify: Callable[[str], Identity]) -> None:
+    def __init__(self, *, verify: Callable[[str], Identity], window: int = 0) -> None:
         self._verify = verify
-        self._protocol = _Protocol(max_size=MAX_FRAME, logger=_logger)
-        self._events: list[Event] = []
-        self._writes: list[bytes] = []
-        self._parts: list[bytes] = []  # of a fragmented message
+        self._incoming = Incoming(most=MAX_FRAME, compressed=window > 0)
+        # Tuples, since most connections are silent most of the time, and the empty one costs nothing.
+        self._events: tuple[Event, ...] = ()
+        self._writes: tuple[bytes, ...] = ()
+        self.window = window
         self.state = State.OPENING
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing is heard or said any more."""
+        return self.state is State.CLOSED
 
     def receive(self, data: bytes) -> None:
         """Take bytes from the client's socket.
@@ -111,69 +105,64 @@ class Connection:
         Never raises: a client that breaks the protocol is closed with a code of §6. Call :meth:`events` and
         :meth:`data_to_send` next, and see whether :attr:`state` is closed.
         """
-        self._protocol.receive_data(data)
-        self._process()
+        if self.closed:
+            return
+        try:
+            for opcode, payload in self._incoming.take(data):
+                if opcode == Opcode.TEXT:
+                    self._receive_message(payload)
+                elif opcode == Opcode.PING:
+                    self._writes += (bytes((0x80 | Opcode.PONG, len(payload))) + payload,)
+                elif opcode == Opcode.CLOSE:
+                    self._goodbye(payload)
+                if self.state is State.CLOSED:
+                    break
+        except Fault as fault:
+            self.close(fault.code, fault.reason)
 
     def receive_eof(self) -> None:
         """Take the end of the client's stream; what follows is as after :meth:`receive`."""
-        self._protocol.receive_eof()
-        self._process()
+        if not self.closed:
+            self.state = State.CLOSED
+            self._writes += (b"",)
 
-    def events(self) -> list[Event]:
+    def events(self) -> tuple[Event, ...]:
         """What the client said since the last call."""
-        events, self._events = self._events, []
+        events, self._events = self._events, ()
         return events
 
     def ping(self) -> None:
         """Make sure that the client is there; call :meth:`data_to_send` next."""
-        if self._protocol.state is WebSocketState.OPEN:
-            self._protocol.send_ping(b"")
+        if not self.closed:
+            self._writes += (PING,)
 
     def close(self, code: CloseCode, reason: str = "") -> None:
         """End the connection with a code; call :meth:`data_to_send` next."""
-        if self.state is not State.CLOSED:
-            self.state = State.CLOSED
-            self._protocol.fail(code, reason.encode()[:REASON_BYTES].decode(errors="ignore"))
+        if not self.closed:
+            self._end(code.to_bytes(2, "big") + reason.encode()[:REASON_BYTES].decode(errors="ignore").encode())
 
-    def data_to_send(self) -> list[bytes]:
+    def data_to_send(self) -> tuple[bytes, ...]:
         """Bytes for the client's socket; an empty one asks for its end.
 
         Frames of stores and outcomes are not among them: they are ready bytes and go straight to the socket.
         """
-        writes, self._writes = self._writes + self._protocol.data_to_send(), []
+        writes, self._writes = self._writes, ()
         return writes
 
-    def _process(self) -> None:
-        for event in self._protocol.events_received():
-            if self.state is State.CLOSED:
-                break
-            if isinstance(event, Request):
-                self._shake_hands(event)
-            elif isinstance(event, Frame):
-                self._receive_frame(event)
-        if self._protocol.close_expected() or self._protocol.state is WebSocketState.CLOSED:
-            self.state = State.CLOSED
+    def _goodbye(self, payload: bytes) -> None:
+        """RFC 6455 §5.5.1: answer a close frame with its code."""
+        if payload:
+            if int.from_bytes(payload[:2], "big") not in _CLIENT_CODES:
+                raise Fault(CloseCode.PROTOCOL_ERROR, "no code to close with")
+            try:
+                payload[2:].decode()
+            except UnicodeDecodeError:
+                raise Fault(CloseCode.INVALID_UTF8, "a reason that is no UTF-8") from None
+        self._end(payload[:2])
 
-    def _shake_hands(self, request: Request) -> None:
-        if request.path.partition("?")[0] == PATH:
-            response = self._protocol.accept(request)
-        else:
-            response = self._protocol.reject(HTTPStatus.NOT_FOUND, f"The WebSocket is at {PATH}.\n")
-        self._protocol.send_response(response)
-        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
-            self.state = State.CLOSED
-
-    def _receive_frame(self, frame: Frame) -> None:
-        if frame.opcode is Opcode.BINARY:
-            self.close(CloseCode.BAD_FRAME, "a binary message")
-        elif frame.opcode is Opcode.TEXT or frame.opcode is Opcode.CONT:
-            if frame.fin and not self._parts:
-                self._receive_message(bytes(frame.data))
-                return
-            self._parts.append(bytes(frame.data))
-            if frame.fin:
-                message, self._parts = b"".join(self._parts), []
-                self._receive_message(message)
+    def _end(self, payload: bytes) -> None:
+        self.state = State.CLOSED
+        self._writes += (bytes((0x80 | Opcode.CLOSE, len(payload))) + payload, b"")
 
     def _receive_message(self, message: bytes) -> None:
         try:
@@ -192,9 +181,9 @@ class Connection:
         elif isinstance(frame, Hello):
             self._let_in(frame, following)
         elif isinstance(frame, Ping):
-            self._send(PONG)
+            self._writes += (PONG,)
         else:
-            self._events.append(frame)
+            self._events += (frame,)
 
     def _let_in(self, hello: Hello, following: State) -> None:
         if PROTOCOL not in hello.protocols:
@@ -212,12 +201,5 @@ class Connection:
         welcome = Welcome(
             protocol=PROTOCOL, actor=identity.actor, max_frame=MAX_FRAME, heartbeat_ms=round(HEARTBEAT * 1000)
         )
-        self._send(build(welcome))
-        self._events.append(Opened(identity, hello.client))
-
-    def _send(self, data: bytes) -> None:
-        # What the core wants to say comes first: the answer to the handshake may be among it. Or a goodbye, for what
-        # came in the same segment after the frame we answer: then nothing may follow.
-        self._writes += self._protocol.data_to_send()
-        if self._protocol.state is WebSocketState.OPEN:
-            self._writes.append(data)
+        self._writes += (build(welcome),)
+        self._events += (Opened(identity, hello.client),)

@@ -5,7 +5,7 @@ is remembered until it is answered, so the bus may lose anything at any time.
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from broker.messages import (
     Action,
@@ -25,6 +25,7 @@ from broker.messages import (
 
 from .clients import Client, Outbox, Subscription, Unanswered
 from .codes import BUSY
+from .deflate import Deflater
 from .frames import Dispatch, Subscribe, Unsubscribe, build, outcome
 from .gates import Identity
 from .openings import Openings
@@ -55,6 +56,7 @@ class Hub:
     __slots__ = (
         "_busy",
         "_clients",
+        "_deflater",
         "_front",
         "_heard_at",
         "_lost",
@@ -73,6 +75,7 @@ class Hub:
         self._queue: deque[FrontMessage] = deque()
         self._stores = Stores(outbox=self._outbox, ask=self._put)
         self._openings = Openings()
+        self._deflater = Deflater()
         self._clients: dict[int, Client] = {}
         self._numbers = 0
         self._busy: dict[Client, None] = {}  # who waits for outcomes
@@ -83,10 +86,18 @@ class Hub:
 
     # Clients.
 
-    def opened(self, identity: Identity, client_id: str) -> Client:
-        """A connection was let in."""
+    def opened(self, identity: Identity, client_id: str, *, write: Callable[[bytes], object], window: int) -> Client:
+        """A connection was let in.
+
+        Args:
+            identity: Who it speaks for.
+            client_id: The client's own id.
+            write: Kept for whoever carries :meth:`writes`.
+            window: Window bits of what it takes compressed; 0: nothing.
+
+        """
         self._numbers += 1
-        client = Client(self._numbers, identity, client_id, {}, [], Unanswered())
+        client = Client(self._numbers, identity, client_id, {}, [], write, window)
         self._clients[client.number] = client
         return client
 
@@ -168,7 +179,7 @@ class Hub:
         self._renew_at = now
         self._queue.clear()
         for client in self._busy:
-            self._put_all(client.unanswered.again(now))
+            self._put_all(_unanswered(client).again(now))
         self._put_all(self._openings.again(now, patience=0.0))
         self._stores.sweep(now, patience=0.0)
 
@@ -179,8 +190,9 @@ class Hub:
             self._put(Renew(self._stores.held(), round(LEASE * 1000)))
         resend, self._resend = self._resend, {}
         for client in self._busy:
-            if client in resend or client.unanswered.overdue(now):
-                self._put_all(client.unanswered.again(now))
+            unanswered = _unanswered(client)
+            if client in resend or unanswered.overdue(now):
+                self._put_all(unanswered.again(now))
         self._put_all(self._openings.again(now))
         self._stores.sweep(now)
 
@@ -204,14 +216,23 @@ class Hub:
 
     def writes(self) -> Iterable[tuple[Client, bytes]]:
         """What each client gets of this tick, joined."""
+        # Those who hold the same stores follow each other, and get the same: it is joined once for all of them.
+        last: list[bytes] = []
+        last_window, data = -1, b""
         for client in self._outbox.take():
             outgoing = client.outgoing
-            # One frame for everybody stays one object.
-            data = outgoing[0] if len(outgoing) == 1 else b"".join(outgoing)
-            outgoing.clear()
+            if outgoing != last or client.window != last_window:
+                last, last_window = outgoing, client.window
+                data = self._joined(outgoing, client.window)
+            client.outgoing = []
             yield client, data
 
     # Inside.
+
+    def _joined(self, frames: list[bytes], window: int) -> bytes:
+        if window:
+            frames = [self._deflater.frames(frame, window) for frame in frames]
+        return frames[0] if len(frames) == 1 else b"".join(frames)
 
     def _put(self, message: FrontMessage) -> None:
         if not self._lost:
@@ -238,7 +259,8 @@ class Hub:
                 self._put(question)
 
     def _dispatch(self, client: Client, frame: Dispatch, now: float) -> None:
-        if client.unanswered.full:
+        unanswered = _unanswered(client)
+        if unanswered.full:
             refused = Outcome(client.number, frame.lane, frame.number, "invalid", None, BUSY, {})
             self._outbox.send(client, build(outcome(refused, {})))
             return
@@ -252,13 +274,13 @@ class Hub:
             name=frame.name,
             params=bytes(frame.params).decode(),
         )
-        client.unanswered.add(action, now)
+        unanswered.add(action, now)
         self._busy[client] = None
         self._put(action)
 
     def _answer(self, message: Outcome, now: float) -> None:
         client = self._clients.get(message.connection)
-        if client is None:
+        if client is None or client.unanswered is None:
             return
         if (
             message.error is not None
@@ -273,3 +295,10 @@ class Hub:
                 self._busy.pop(client, None)
             stores = self._stores.reached(client, message.stores)
             self._outbox.send(client, build(outcome(message, stores)))
+
+
+def _unanswered(client: Client) -> Unanswered:
+    # Most clients only look: they need no room for actions.
+    if client.unanswered is None:
+        client.unanswered = Unanswered()
+    return client.unanswered

@@ -1,15 +1,38 @@
-"""The port: uvicorn with our protocol for upgraded sockets, on a socket that several fronts may share."""
+"""The port: uvicorn behind our own doorway, on a socket that several fronts may share."""
 
+import asyncio
 import contextlib
 import socket
 from collections.abc import Callable, Iterator
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+BACKLOG = 4_096
+"""Connections the system may hold until we accept them: a crowd that comes back comes at once."""
+
+SEND_BUFFER = 65_536
+"""What the system keeps for a client that does not read, in bytes, beside what we keep."""
 
 STOP_WITHIN = 5
 """Seconds that clients have at most to say goodbye when the front ends."""
+
+
+class Accept(Protocol):
+    """Makes the protocol of a new connection."""
+
+    def __call__(self, *, http: Callable[[], asyncio.Protocol], connections: set[Any]) -> asyncio.Protocol:
+        """Make it.
+
+        Args:
+            http: Makes uvicorn's, for a connection that is plain HTTP.
+            connections: Those that have to be gone before the process ends.
+
+        """
 
 
 class Listener(uvicorn.Server):
@@ -21,19 +44,33 @@ class Listener(uvicorn.Server):
         yield
 
 
-def listener(*, http: ASGIApp, accept: Callable[..., Any]) -> Listener:
+def listener(*, http: ASGIApp, accept: Accept) -> Listener:
     """Make the server of a port; await its ``serve``, and set ``should_exit`` to end it.
 
     Args:
         http: Serves plain HTTP.
-        accept: Makes the protocol of a socket that asked for an upgrade.
+        accept: Makes the protocol of every connection.
 
     """
+
+    # uvicorn calls it as it would call a class, by these names.
+    def protocol(
+        *,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> asyncio.Protocol:
+        plain = partial(HttpToolsProtocol, config, server_state, app_state, _loop)
+        return accept(http=plain, connections=server_state.connections)
+
     config = uvicorn.Config(
         http,
-        # uvicorn calls it as it would call a class.
-        ws=accept,  # type: ignore[arg-type]
-        http="httptools",
+        http=protocol,  # type: ignore[arg-type]
+        ws="none",
+        # One request a connection: nobody keeps a connection that costs the front something and brings it nothing.
+        headers=[("connection", "close")],
+        backlog=BACKLOG,
         lifespan="off",
         log_config=None,
         access_log=False,
@@ -55,6 +92,8 @@ def shared_port(host: str, port: int) -> socket.socket:
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        # Every accepted connection inherits it; the system's own default grows to megabytes.
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         bound.bind(address)
     except OSError:
         bound.close()

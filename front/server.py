@@ -1,6 +1,6 @@
 """The sockets, the clock and the bus: all input and output of a front.
 
-uvicorn owns the port; it hands every upgraded socket to a :class:`Socket`, which feeds its connection and the
+A :class:`Doorway` hands every socket that shook hands to a :class:`Socket`, which feeds its connection and the
 hub. Frames for clients leave once per turn of the event loop, all frames of a client in one write.
 """
 
@@ -10,14 +10,13 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, TypeVar, cast
 
-from uvicorn.server import ServerState
-
 from broker.bus import FrontBus
 from broker.errors import BusLost
 
 from .clients import Client
 from .codes import CloseCode
 from .connection import HEARTBEAT, Connection, Opened, State
+from .doorway import Doorway
 from .gates import Identity
 from .hub import Hub
 from .ticks import Wheel
@@ -65,10 +64,10 @@ class Socket(asyncio.Protocol):
         "slot",
     )
 
-    def __init__(self, server: "Server", sockets: set[Any]) -> None:
+    def __init__(self, server: "Server", sockets: set[Any], window: int) -> None:
         self._server = server
         self._sockets = sockets  # uvicorn's: it waits at its end for all that are in it
-        self._connection = Connection(verify=server.verify)
+        self._connection = Connection(verify=server.verify, window=window)
         self._transport: asyncio.Transport | None = None
         self._client: Client | None = None
         self._opened_at = self._heard_at = server.now()
@@ -80,14 +79,14 @@ class Socket(asyncio.Protocol):
     # What asyncio and uvicorn call.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the socket over from uvicorn's HTTP protocol."""
+        """Take the socket over from the doorway."""
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=WRITE_BUFFER, low=WRITE_BUFFER_DRAINED)
         self._sockets.add(self)
         self._server.wheel.put(self, self._opened_at + HELLO_WITHIN)
 
     def data_received(self, data: bytes) -> None:
-        """Bytes from the client; the first are its HTTP request."""
+        """Bytes from the client."""
         self._heard_at = self._server.now()
         self._pinged = False
         self._connection.receive(data)
@@ -131,11 +130,6 @@ class Socket(asyncio.Protocol):
         self.close(CloseCode.GOING_AWAY, "the front is going away")
 
     # What the server calls.
-
-    def write(self, data: bytes) -> None:
-        """Send ready frames."""
-        if self._transport is not None and self._connection.state is State.OPEN:
-            self._transport.write(data)
 
     def close(self, code: CloseCode, reason: str) -> None:
         """Say goodbye with a code; the socket is cut if the client does not answer."""
@@ -191,8 +185,11 @@ class Socket(asyncio.Protocol):
         hub, now = self._server.hub, self._heard_at
         for event in self._connection.events():
             if isinstance(event, Opened):
-                self._client = hub.opened(event.identity, event.client)
-                self._server.sockets[self._client] = self
+                assert self._transport is not None, "bytes come from a socket that is there"
+                # Straight to the transport: this is what is called once per client and tick.
+                self._client = hub.opened(
+                    event.identity, event.client, write=self._transport.write, window=self._connection.window
+                )
                 if self._blocked_at is not None:
                     hub.blocked(self._client)
                 continue
@@ -221,7 +218,7 @@ class Socket(asyncio.Protocol):
     def _leave(self) -> None:
         client, self._client = self._client, None
         if client is not None:
-            del self._server.sockets[client]
+            client.write = _nowhere
             self._server.hub.closed(client, self._server.now())
 
 
@@ -240,18 +237,29 @@ class Server:
     def __init__(self, *, hub: Hub, bus: FrontBus, verify: Callable[[str], Identity]) -> None:
         self.hub = hub
         self.verify = verify
-        self.sockets: dict[Client, Socket] = {}
         self._bus = bus
         self._loop = asyncio.get_running_loop()
         self.now = self._loop.time
         """The clock of everything here, in seconds."""
-        self.wheel: Wheel[Socket] = Wheel(self.now())
+        self.wheel: Wheel[Socket | Doorway] = Wheel(self.now())
         self._flush_due = False
         self._gathered = asyncio.Event()
 
-    def accept(self, *, config: object, server_state: ServerState, app_state: object) -> Socket:  # noqa: ARG002
-        """Make the protocol of an upgraded socket; uvicorn calls it by these names."""
-        return Socket(self, server_state.connections)
+    def accept(self, *, http: Callable[[], asyncio.Protocol], connections: set[Any]) -> Doorway:
+        """Make the protocol of a new connection.
+
+        Args:
+            http: Makes the protocol of one that turns out to be plain HTTP.
+            connections: Those that have to be gone before the process ends.
+
+        """
+        return Doorway(
+            accept=partial(Socket, self, connections),
+            http=http,
+            connections=connections,
+            wheel=self.wheel,
+            now=self.now,
+        )
 
     def ready(self) -> bool:
         """Whether clients can be served."""
@@ -274,9 +282,7 @@ class Server:
     def _flush(self) -> None:
         self._flush_due = False
         for client, data in self.hub.writes():
-            socket = self.sockets.get(client)
-            if socket is not None:
-                socket.write(data)
+            client.write(data)
         if self.hub.has_messages:
             self._gathered.set()
 
@@ -327,3 +333,7 @@ class Server:
                 self.hub.bus_returned(self.now())
                 self.flush_soon()
             return result
+
+
+def _nowhere(data: bytes) -> None:
+    """Nothing follows a goodbye."""

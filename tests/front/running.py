@@ -21,7 +21,7 @@ from front.gates import TokenGate
 from front.http import application
 from front.hub import Hub
 from front.listener import Listener, listener, shared_port
-from front.server import Server
+from front.server import Server, Socket
 
 from .wire import KEY, Json
 from .world import snapshot_frame, update_frame
@@ -138,6 +138,10 @@ class Running:
         self.listener = listener
         self.port = port
         self.multiplexer = multiplexer
+
+    @property
+    def sockets(self) -> list[Socket]:
+        return [socket for socket in self.listener.server_state.connections if isinstance(socket, Socket)]
 
     @property
     def http(self) -> str:

@@ -11,7 +11,7 @@ from front.connection import TRANSITIONS, Connection, Event, Opened, State
 from front.frames import MAX_FRAME, Dispatch, Subscribe, Unsubscribe
 from front.gates import Identity, TokenRefused
 
-from .wire import Json, Reader, masked, request
+from .wire import Json, Reader, masked
 
 GOLDEN = Path(__file__).parent.parent / "protocol" / "up.json"
 HELLO = b'{"type":"hello","protocols":[1],"token":"good","client":"c"}'
@@ -26,18 +26,14 @@ def verify(token: str) -> Identity:
 class Client:
     """Drives a connection as a client would, and reads what it says."""
 
-    def __init__(self, *, upgraded: bool = True, opened: bool = False) -> None:
-        self.connection = Connection(verify=verify)
+    def __init__(self, *, opened: bool = False, window: int = 0) -> None:
+        self.connection = Connection(verify=verify, window=window)
         self.events: list[Event] = []
         self.frames: list[Json] = []
         self.close: Close | None = None
         self.controls: list[tuple[Opcode, bytes]] = []
         self.ended = False
-        self.head = b""
         self._reader = Reader()
-        if upgraded:
-            self.feed(request())
-            assert self.head.startswith(b"HTTP/1.1 101 ")
         if opened:
             self.say(HELLO)
             assert self.connection.state is State.OPEN
@@ -55,8 +51,6 @@ class Client:
             assert not self.ended, "nothing follows the end of the stream"
             if not data:
                 self.ended = True
-            elif data.startswith(b"HTTP/1.1"):
-                self.head += data
             else:
                 self._read(data)
 
@@ -220,7 +214,7 @@ def test_a_client_that_says_goodbye() -> None:
 
 def test_a_client_that_vanishes() -> None:
     """The end of the stream closes the connection at any time."""
-    for client in (Client(upgraded=False), Client(), Client(opened=True)):
+    for client in (Client(), Client(opened=True)):
         client.connection.receive_eof()
         client.collect()
         assert client.connection.state is State.CLOSED
@@ -238,36 +232,11 @@ def test_our_own_close() -> None:
 
 
 def test_heartbeat() -> None:
-    """A ping of ours goes out as a WebSocket ping; before the upgrade there is nobody to ask."""
+    """A ping of ours goes out as a WebSocket ping."""
     client = Client(opened=True)
     client.connection.ping()
     client.collect()
     assert client.controls == [(Opcode.PING, b"")]
-    early = Client(upgraded=False)
-    early.connection.ping()
-    assert early.connection.data_to_send() == []
-
-
-@pytest.mark.parametrize(
-    ("head", "status"),
-    [
-        (request("/ws?x=1"), b"101"),
-        (request("/"), b"404"),
-        (request("/ws/x"), b"404"),
-        (request().replace(b"Version: 13", b"Version: 8"), b"400"),
-        (request().replace(b"Upgrade: websocket\r\n", b""), b"426"),
-        (request().replace(b"dGhl", b"!"), b"400"),
-        (request().replace(b"Host: front", b"X: " + b"x" * 10_000), b"431"),
-    ],
-    ids=str,
-)
-def test_the_upgrade(head: bytes, status: bytes) -> None:
-    """Only a sound request for our path is upgraded; any other is answered in HTTP."""
-    client = Client(upgraded=False)
-    client.feed(head)
-    assert client.head.split()[1] == status
-    assert client.ended is (status != b"101")
-    assert (client.connection.state is State.CLOSED) is client.ended
 
 
 cuts = st.lists(st.integers(1, 60), max_size=20)
@@ -276,11 +245,9 @@ cuts = st.lists(st.integers(1, 60), max_size=20)
 @given(st.booleans(), st.binary(max_size=400), cuts)
 @example(False, b"\r\n\r\n", [])
 @example(True, masked(b"", opcode=Opcode.CLOSE) * 2, [])
-def test_any_bytes_have_an_orderly_end(upgraded: bool, data: bytes, lengths: list[int]) -> None:
-    """Whatever bytes come, whole or cut, before or after the upgrade: no exception, and the same is heard."""
-    _same_in_pieces(
-        Client(upgraded=upgraded, opened=upgraded), Client(upgraded=upgraded, opened=upgraded), data, lengths
-    )
+def test_any_bytes_have_an_orderly_end(opened: bool, data: bytes, lengths: list[int]) -> None:
+    """Whatever bytes come, whole or cut, before or after hello: no exception, and the same is heard."""
+    _same_in_pieces(Client(opened=opened), Client(opened=opened), data, lengths)
 
 
 messages = st.lists(
@@ -313,9 +280,8 @@ def _same_in_pieces(whole: Client, pieces: Client, data: bytes, lengths: list[in
     for client in (whole, pieces):
         client.connection.receive_eof()
         client.collect()
-        assert client.connection.state is State.CLOSED
+        assert client.connection.closed
     assert [type(event) for event in whole.events] == [type(event) for event in pieces.events]
-    assert whole.head == pieces.head
     # Of two faults in one segment the later may be found first, and then answers to what came before it are not sent.
     assert (whole.code is None) is (pieces.code is None)
     assert whole.frames == pieces.frames[: len(whole.frames)]

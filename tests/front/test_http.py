@@ -89,7 +89,7 @@ async def test_one_port_for_both() -> None:
         assert (await http.get("/ws", headers=upgrade)).status_code == 400
         key = {"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
         assert (await http.get("/elsewhere", headers=upgrade | key)).status_code == 404
-        assert (await http.get("/ws")).status_code == 404
+        assert (await http.get("/ws")).status_code == 426
 
 
 def test_several_fronts_share_a_port() -> None:

@@ -1,11 +1,11 @@
 from broker.messages import Denied, Error, Open, Opened
-from front.clients import Client, Subscription, Unanswered
+from front.clients import Client, Subscription
 from front.gates import Identity
 from front.openings import MOST_VERDICTS, PATIENCE, Openings
 
 
 def subscription(actor: str = "ada", number: int = 1) -> Subscription:
-    client = Client(1, Identity(actor, f'{{"sub":"{actor}"}}'), "c", {}, [], Unanswered())
+    client = Client(1, Identity(actor, f'{{"sub":"{actor}"}}'), "c", {}, [], lambda _: None, 0)
     client.subscriptions[number] = Subscription(client, number, None)
     return client.subscriptions[number]
 

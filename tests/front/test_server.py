@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
+from websockets.frames import Opcode
 
 from broker.errors import BusLost
 from broker.memory_bus import MemoryBus
@@ -14,7 +15,7 @@ from broker.messages import MultiplexerMessage, Parcel
 from front.server import WRITE_BUFFER
 
 from .running import DEADLINE, GATE, Multiplexer, Running, on_both_loops, running, soon
-from .wire import Json, masked, request
+from .wire import Json, Reader, masked, request
 
 
 @on_both_loops
@@ -111,7 +112,7 @@ async def test_a_slow_client_is_bounded_and_catches_up() -> None:
         for _ in range(400):
             await front.multiplexer.commit("a", padding=60_000)
             await quick.hear()
-        (blocked,) = [socket for socket in front.server.sockets.values() if socket._blocked_at is not None]
+        (blocked,) = [socket for socket in front.sockets if socket._blocked_at is not None]
         assert blocked._transport is not None
         waiting = blocked._transport.get_write_buffer_size()
         assert waiting < WRITE_BUFFER + 200_000
@@ -123,6 +124,64 @@ async def test_a_slow_client_is_bounded_and_catches_up() -> None:
             elif frame["type"] == "update":
                 assert frame["from"] == version
                 version = frame["to"]
+
+
+@on_both_loops
+async def test_a_client_that_reads_a_kilobyte_a_second() -> None:
+    """Promise 7, as time goes by: a hundred updates for every kilobyte it reads; it is collapsed and not dropped."""
+    seconds, updates = 40, 100
+    async with (
+        running() as front,
+        front.client() as quick,
+        _plain_client(front, receive_buffer=4096) as (reader, writer),
+    ):
+        await quick.subscribe(1, "a")
+        writer.write(masked(json.dumps({"type": "subscribe", "stores": [{"id": 1, "name": "a"}]}).encode()))
+        rest = bytearray()
+        most = 0
+        for _ in range(seconds):
+            for _ in range(updates):
+                await front.multiplexer.commit("a", padding=400)
+            for _ in range(updates):
+                await quick.hear()
+            rest += await soon(reader.readexactly(1_024))
+            for slow in front.sockets:
+                assert slow._transport is not None
+                assert slow._client is not None
+                most = max(most, slow._transport.get_write_buffer_size() + sum(map(len, slow._client.outgoing)))
+        assert WRITE_BUFFER / 2 < most < 2 * WRITE_BUFFER
+        version, collapsed = -1, 0
+        frames = Reader()
+        data = bytes(rest)
+        while version < seconds * updates:
+            for frame in (json.loads(payload) for _, payload in frames.feed(data)):
+                if frame["type"] == "snapshot":
+                    version, collapsed = frame["version"], collapsed + 1
+                elif frame["type"] == "update":
+                    assert frame["from"] == version
+                    version = frame["to"]
+            if version < seconds * updates:
+                data = await soon(reader.read(65_536))
+        assert (version, collapsed) == (seconds * updates, 2), "the first snapshot, and one instead of what it missed"
+
+
+@on_both_loops
+async def test_a_flood_of_pings() -> None:
+    """Who asks without reading the answers is not heard any more until it reads; others do not notice."""
+    async with (
+        running() as front,
+        front.client() as other,
+        _plain_client(front, receive_buffer=4096) as (_, writer),
+    ):
+        flood = masked(b"x" * 125, opcode=Opcode.PING) * 50_000
+        writer.write(flood)
+        await _until(lambda: any(socket._blocked_at is not None for socket in front.sockets))
+        (blocked,) = [socket for socket in front.sockets if socket._blocked_at is not None]
+        assert blocked._transport is not None
+        assert blocked._transport.get_write_buffer_size() < 2 * WRITE_BUFFER
+        await other.say(type="ping")
+        assert await other.hear() == {"type": "pong"}
+        assert writer.transport.get_write_buffer_size() > 0, "it is left with the rest of its flood"
 
 
 @on_both_loops
@@ -156,10 +215,10 @@ async def test_a_client_blocked_for_too_long_is_cut(monkeypatch: pytest.MonkeyPa
         writer.write(masked(json.dumps({"type": "subscribe", "stores": [{"id": 1, "name": "a"}]}).encode()))
         await _read_frame(reader)
         await _read_frame(reader)
-        assert len(front.server.sockets) == 1
+        assert len(front.sockets) == 1
         for _ in range(200):
             await front.multiplexer.commit("a", padding=60_000)
-        await _until(lambda: not front.server.sockets)
+        await _until(lambda: not front.sockets)
 
 
 class FlakyBus:

@@ -155,7 +155,7 @@ class World:
     def connect(self, actor: str = "ada") -> Simulated:
         identity = Identity(actor, f'{{"sub":"{actor}"}}')
         name = f"client {len(self.clients)}"
-        simulated = Simulated(self.hub.opened(identity, name), name)
+        simulated = Simulated(self.hub.opened(identity, name, write=lambda _: None, window=0), name)
         self.clients.append(simulated)
         return simulated
 
