@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import uvloop
 
 from broker.messages import Commit, Fetch, MultiplexerMessage, Open, Opened, Parcel, Renew, Renewed, Snapshot, Update
+from front.collector import settle
 from front.gates import TokenGate
 from front.http import application
 from front.hub import Hub
@@ -117,6 +118,7 @@ async def run(port: int, control_port: int) -> None:
         bound.listen(4096)
         await asyncio.get_running_loop().create_server(lambda: Control(bus), "127.0.0.1", control_port)
         work = asyncio.create_task(server.run())
+        settle()
         print("ready", flush=True)
         await listener(http=http, accept=server.accept).serve(sockets=[bound])
         work.cancel()

@@ -11,6 +11,7 @@ import sys
 
 from broker.redis_bus import RedisFrontBus
 
+from .collector import settle
 from .gates import TokenGate
 from .http import application
 from .hub import Hub
@@ -35,6 +36,7 @@ async def run(settings: Settings, bound: socket.socket) -> None:
     _logger.info("= front %s at %s:%d", front, *bound.getsockname()[:2])
     work = asyncio.create_task(server.run())
     serve = asyncio.create_task(port.serve(sockets=[bound]))
+    settle()
     try:
         # A fault in either ends the process: whoever started it starts it again.
         await asyncio.wait([work, serve], return_when=asyncio.FIRST_COMPLETED)
@@ -51,7 +53,8 @@ async def run(settings: Settings, bound: socket.socket) -> None:
 def main() -> int:
     """Run the process."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    # It warns of every request that is none: whoever sends such could fill a disk.
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)
     try:
         settings = read_settings(os.environ)
     except BadSettings as exc:
