@@ -268,6 +268,13 @@ $f$ $sql$,
       );
       -- Also for those who write with session_replication_role = replica.
       execute format('alter table %s enable always trigger %I', _event.source, _event.trigger);
+      if _event.name = 'truncate' then
+        -- Rows that were there before us belong to stores that never changed: a truncate has to find these, too.
+        execute format(
+          'insert into flux.version (key, version) select distinct %s, 0 from only %s as t where %s on conflict do nothing',
+          format(_key, 't'), _event.source, format(_filled, 't')
+        );
+      end if;
     end if;
   end loop;
 end;

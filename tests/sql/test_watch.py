@@ -164,6 +164,28 @@ async def test_copy_merge_and_truncate(shelf_database: str) -> None:
         assert sql.documents[SHELVES[0]][1] == {"top": {}, "all": {}}
 
 
+async def test_truncate_of_rows_that_were_there_before(sql: Sql) -> None:
+    """Rows older than the watch are seen to go by a truncate as well."""
+    await sql.connection.execute(
+        """
+        create table public.old (id integer primary key, shelf text);
+        insert into public.old select i, substr('abc', 1 + i % 3, 1) from generate_series(1, 9) as i;
+        create function stores.old(shelf text) returns jsonb language sql stable as $$ select '{}'::jsonb $$;
+        select flux.watch(
+          store => 'old', path => '{rows}', source => 'public.old', match => '{"shelf": "shelf"}', key => 'id'
+        );
+        grant usage on schema public to fluxwire_application;
+        grant select on public.old to fluxwire_application;
+        select flux.refresh();
+        """
+    )
+    await sql.follow('old{"shelf": "a"}', 'old{"shelf": "c"}')
+    assert len(sql.documents['old{"shelf": "a"}'][1]["rows"]) == 3
+    await sql.connection.execute("truncate public.old")
+    await sql.assert_followed()
+    assert sql.documents['old{"shelf": "a"}'] == (1, {"rows": {}})
+
+
 async def test_cascades(sql: Sql) -> None:
     """Rows that go by a foreign key's cascade leave their stores as well."""
     await sql.statuses(
