@@ -14,6 +14,7 @@ from fluxwire.stack.errors import StackError
 # Name → module, and the line in the overview.
 COMMANDS = {
     "up": ("fluxwire.stack.up", "start everything and keep it running (also without any command)"),
+    "dev": ("fluxwire.dev", "the same, and deploy the application's SQL whenever it is saved"),
     "token": ("fluxwire.token", "print a token for an actor"),
     "dsn": ("fluxwire.stack.dsn", "print where the running stack's database is"),
     "deploy": ("fluxwire.stack.apply", "apply the SQL to DATABASE_URL or to the running stack"),

@@ -57,6 +57,20 @@ def _number(word: str) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Start the stack and watch over it until a signal comes."""
+    return serve(args, Stack)
+
+
+def serve(args: argparse.Namespace, kind: "type[Stack]") -> int:
+    """Run a stack of this kind until a signal comes.
+
+    Args:
+        args: What `add_arguments` declares.
+        kind: What to run.
+
+    Raises:
+        StackError: It cannot be started.
+
+    """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     if args.application is not None and not (args.application / "sql").is_dir():
@@ -72,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
                 folders.wipe(folder)
             for log in folder.path.glob("*.log"):
                 log.replace(log.with_suffix(".log.1"))
-            Stack(args, folder, account).run()
+            kind(args, folder, account).run()
     except KeyboardInterrupt:
         say("Stopped.")
     return 0
@@ -138,11 +152,15 @@ class Stack:
             apply(self.state.database_url, self.application)
             self._start_engine()
             say(f"http://{self.host}:{self.args.port}")
-            self.supervisor.watch()
+            self.watch()
         finally:
             self.supervisor.stop()
             self.supervisor.close()
             self.folder.state.unlink(missing_ok=True)
+
+    def watch(self) -> None:
+        """Watch over the children until a signal's handler raises KeyboardInterrupt."""
+        self.supervisor.watch()
 
     def _note(self, pids: Mapping[str, int]) -> None:
         self.state.pids = dict(pids)

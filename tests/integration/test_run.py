@@ -89,9 +89,9 @@ def said(*words: str) -> tuple[int, str]:
 
 
 @contextmanager
-def up(data: Path, *words: str, environment: Mapping[str, str] | None = None) -> Iterator[Up]:
+def up(data: Path, *words: str, environment: Mapping[str, str] | None = None, command: str = "up") -> Iterator[Up]:
     port = free_port()
-    child = fluxwire("up", "--port", str(port), "--data", str(data), *words, environment=environment)
+    child = fluxwire(command, "--port", str(port), "--data", str(data), *words, environment=environment)
     assert child.stdout is not None
     lines: list[str] = []
     try:
