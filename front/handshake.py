@@ -87,7 +87,7 @@ def _check(head: bytes, headers: dict[bytes, bytes]) -> Answer | None:
     """What is wrong with a request, if anything is."""
     if not _REQUEST.match(head):
         return _refused(HTTPStatus.BAD_REQUEST, "HTTP/1.1 is expected.")
-    if b"websocket" not in _tokens(headers, b"upgrade") or b"upgrade" not in _tokens(headers, b"connection"):
+    if not _names(headers, b"upgrade", b"websocket") or not _names(headers, b"connection", b"upgrade"):
         return _refused(HTTPStatus.UPGRADE_REQUIRED, "This is a WebSocket.", b"Upgrade: websocket\r\n")
     if headers.get(b"sec-websocket-version") != b"13":
         return _refused(HTTPStatus.BAD_REQUEST, "Version 13 is expected.", b"Sec-WebSocket-Version: 13\r\n")
@@ -96,8 +96,10 @@ def _check(head: bytes, headers: dict[bytes, bytes]) -> Answer | None:
     return None
 
 
-def _tokens(headers: dict[bytes, bytes], name: bytes) -> list[bytes]:
-    return [token.strip() for token in headers.get(name, b"").lower().split(b",")]
+def _names(headers: dict[bytes, bytes], name: bytes, token: bytes) -> bool:
+    """Whether a header's list has a token in it."""
+    value = headers.get(name, b"").lower()
+    return value == token or token in (word.strip() for word in value.split(b","))
 
 
 def _is_key(key: bytes) -> bool:
