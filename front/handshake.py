@@ -21,7 +21,7 @@ _KEY_BYTES = 16
 _REQUEST = re.compile(rb"GET [!-~]+ HTTP/1\.1\r\n")
 # Only what matters is picked out: a browser sends a dozen more.
 _HEADERS = re.compile(
-    rb"\r\n(upgrade|connection|sec-websocket-(?:key|version|extensions)):[ \t]*([^\r\n]*?)[ \t]*(?=\r\n)", re.IGNORECASE
+    rb"\r\n(upgrade|connection|sec-websocket-(?:key|version|extensions)):[ \t]*([^\r\n]*)", re.IGNORECASE
 )
 _SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
 
@@ -49,8 +49,9 @@ def shake_hands(head: bytes) -> Answer:
 
     """
     headers: dict[bytes, bytes] = {}
-    for written, value in _HEADERS.findall(head):
+    for written, ended in _HEADERS.findall(head):
         name = written.lower()
+        value = ended.rstrip(b" \t")
         # Lists may be spread over several headers of one name; a second key joins to what is none.
         headers[name] = headers[name] + b"," + value if name in headers else value
     refused = _check(head, headers)

@@ -113,6 +113,10 @@ class Hub:
                 if subscription is not None:
                     self._stores.release(subscription, now)
 
+    def send(self, client: Client, data: bytes) -> None:
+        """Put ready bytes among what a client gets of this tick."""
+        self._outbox.send(client, data)
+
     def blocked(self, client: Client) -> None:
         """A client's socket takes no more; say so when it has :meth:`drained`."""
         client.blocked = True

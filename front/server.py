@@ -192,6 +192,10 @@ class Socket(asyncio.Protocol):
                 )
                 if self._blocked_at is not None:
                     hub.blocked(self._client)
+                if self._connection.state is State.OPEN:
+                    # The welcome, in one write with what the hub is about to say.
+                    for data in self._connection.data_to_send():
+                        hub.send(self._client, data)
                 continue
             assert self._client is not None, "the connection's states let nothing through before hello"
             hub.receive(self._client, event, now)

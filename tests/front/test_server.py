@@ -34,6 +34,25 @@ async def test_the_whole_road() -> None:
 
 
 @on_both_loops
+async def test_what_comes_at_once_is_answered_in_order() -> None:
+    """§2: welcome comes first, also when hello and what follows it share a segment and the store is there already."""
+    async with running() as front, front.client() as first:
+        await first.subscribe(1, "a")
+        token = GATE.sign("bob", now=time.time(), lifetime=60)
+        hello = {"type": "hello", "protocols": [1], "token": token, "client": "c"}
+        subscribe = {"type": "subscribe", "stores": [{"id": 1, "name": "a"}]}
+        frames = [masked(json.dumps(frame).encode()) for frame in (hello, subscribe, {"type": "ping"})]
+        reader, writer = await asyncio.open_connection("127.0.0.1", front.port)
+        writer.write(request())
+        await soon(reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"".join(frames))
+        heard = [(await _read_frame(reader))["type"] for _ in range(4)]
+        assert [kind for kind in heard if kind != "pong"] == ["welcome", "subscribed", "snapshot"]
+        writer.transport.abort()
+        await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+
+
+@on_both_loops
 async def test_commits_come_together() -> None:
     """§5: over a real socket, too."""
     async with running() as front, front.client() as ada:
