@@ -5,6 +5,7 @@ deliveries per second of the server's processor time, so that what others do on 
 disturbed all the same is told: how long the server waited for its core.
 """
 
+import itertools
 import json
 import shutil
 import struct
@@ -24,9 +25,10 @@ from front.gates import TokenGate
 
 from .harness import Figure, Options, alone, compared
 from .processes import HERE, LOAD_CORE, SERVER_CORE, Broken, Process, compiled, free_port, running
-from .served import ASK_COLLECTION, ASK_RENDERS, EPOCH, FIRST_VERSION, KEY, update
+from .served import ASK_COLLECTION, ASK_RENDERS, EPOCH, FIRST_VERSION, KEY, NEXT_STORE, update
 
 ROOM = "room"
+HELD_ROOMS = 100
 FLIGHT = 256  # connections being opened at a time
 PEERS = HERE / "peers"
 
@@ -63,7 +65,7 @@ def run(options: Options) -> Iterator[Figure]:
             (("front.memory_kb", "front.idle_us_per_s", "front.collection_ms"), bench.memory),
             (("front.memory_deflate_kb",), bench.memory_deflate),
             (("front.sessions_per_s", "front.storm.vs_first", "front.storm.renders"), bench.sessions),
-            (("front.hold.growth_kb", "front.hold.seconds"), bench.hold),
+            (("front.hold.growth_kb", "front.hold.core"), bench.hold),
         ):
             if options.wants(*figures):
                 yield from measure()
@@ -170,19 +172,24 @@ class _Bench:
         yield alone("front.storm.renders", renders, "per store", "<= 1")
 
     def hold(self) -> Iterator[Figure]:
-        """Many connections with four stores each, under fifty updates a second, without growth."""
+        """Many connections with four stores each, under fifty updates a second, each of 760 clients, without growth."""
         plan = self._plan
-        rooms = [f"{ROOM}{number}" for number in range(4)]
-        self._write_sessions("four", [_request("/ws"), *self._hellos(_subscribe(rooms))])
+        subscribes = [
+            _subscribe([f"{ROOM}{(4 * number + offset) % HELD_ROOMS}" for offset in range(4)])
+            for number in range(HELD_ROOMS)
+        ]
+        self._write_sessions("four", [_request("/ws"), *self._hellos(*subscribes)])
         with self._front() as (server, load):
             self._open(load, "four", 9, connections=plan.hold_connections)
-            load.order(f"steady {plan.hold / 4} 50")
+            load.order(f"steady {plan.hold / 4} 50 {NEXT_STORE}")
             before, begun = server.resident(), time.monotonic()
             cost = server.cost()
-            answer = load.order(f"steady {plan.hold} 50")
+            answer = load.order(f"steady {plan.hold} 50 {NEXT_STORE}")
             growth = (server.resident() - before) / 1024
             cost = server.cost().since(cost)
-            self._say(f"  hold: {answer}, {cost.ran / (time.monotonic() - begun):.0%} of a core")
+            share = cost.ran / (time.monotonic() - begun)
+            self._say(f"  hold: {answer['frames'] / plan.hold:,.0f} deliveries a second")
+        yield alone("front.hold.core", [share], "of a core", "<= 1")
         yield alone("front.hold.growth_kb", [growth], "KB", "<= 4096")
 
     def _fan_out_of(self, name: str, taken: _Taken) -> None:
@@ -259,10 +266,13 @@ class _Bench:
             raise Broken(f"{session}: {answer}")
         return float(answer["seconds"])
 
-    def _hellos(self, subscribe: bytes) -> list[bytes]:
+    def _hellos(self, *subscribes: bytes) -> list[bytes]:
         """What each connection says after the handshake; every one is another actor."""
         hello = '{"type":"hello","protocols":[1],"token":"%s","client":"%016x"}'
-        return [_text(hello % (token, number)) + subscribe for number, token in enumerate(self._tokens)]
+        return [
+            _text(hello % (token, number)) + subscribe
+            for number, (token, subscribe) in enumerate(zip(self._tokens, itertools.cycle(subscribes), strict=False))
+        ]
 
     def _write_sessions(self, name: str, records: list[bytes]) -> None:
         (self._folder / name).write_bytes(b"".join(struct.pack("<I", len(record)) + record for record in records))

@@ -27,6 +27,9 @@ FIRST_VERSION = 1_000_000  # so that every update has the same length
 MESSAGE = 150
 """Bytes of an update's JSON."""
 
+NEXT_STORE = 253
+"""One update of one store, another each time."""
+
 ASK_COLLECTION = 254
 ASK_RENDERS = 255
 
@@ -61,6 +64,13 @@ class Bus:
                 self._versions[key] = after = version + 1
                 commits.append(Commit([Update(key, EPOCH, version, after, update(key, after))]))
         self._messages.put_nowait(commits)
+
+    def change_next(self) -> None:
+        """Change one store, in turn."""
+        key, version = next(iter(self._versions.items()))
+        del self._versions[key]
+        self._versions[key] = after = version + 1
+        self._messages.put_nowait([Commit([Update(key, EPOCH, version, after, update(key, after))])])
 
     async def start(self) -> None:
         """Nothing to be noted."""
@@ -105,6 +115,8 @@ class Control(asyncio.Protocol):
                 print(json.dumps({"seconds": time.perf_counter() - begun}), flush=True)
             elif order == ASK_RENDERS:
                 print(json.dumps({"renders": self._bus.renders}), flush=True)
+            elif order == NEXT_STORE:
+                self._bus.change_next()
             else:
                 self._bus.tick(order)
 

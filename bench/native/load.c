@@ -9,7 +9,7 @@
  *   loop SECONDS K          ask for ticks of K messages, the next when half of the last has arrived
  *   spaced COUNT MS         ask for COUNT ticks, MS apart or more; tells when the last byte of each arrived
  *   hold SECONDS            do nothing but answer pings
- *   steady SECONDS RATE     ask for RATE ticks of one message a second, whether they arrive or not
+ *   steady SECONDS RATE BYTE  send a byte to the server RATE times a second, whatever comes of it
  *   ask BYTE                send a byte to the server, which answers for itself
  *   cut                     drop all connections at once, without a goodbye
  */
@@ -232,12 +232,12 @@ static void hold(double seconds) {
   printf("{\"frames\": %llu, \"lost\": %llu}\n", (unsigned long long)frames, (unsigned long long)lost);
 }
 
-static void steady(double seconds, double rate) {
+static void steady(double seconds, double rate, int order) {
   double begun = now();
   uint64_t ticks = 0;
   frames = lost = 0;
   while (now() - begun < seconds) {
-    if (now() - begun >= ticks / rate) ask(1), ticks++;
+    if (now() - begun >= ticks / rate) ask(order), ticks++;
     turn(5);
   }
   printf("{\"ticks\": %llu, \"frames\": %llu, \"lost\": %llu}\n", (unsigned long long)ticks,
@@ -269,7 +269,7 @@ int main(int argc, char **argv) {
     else if (sscanf(line, "loop %lf %d", &seconds, &a) == 2) loop(seconds, a);
     else if (sscanf(line, "spaced %d %lf", &a, &seconds) == 2) spaced(a, seconds / 1000);
     else if (sscanf(line, "hold %lf", &seconds) == 1) hold(seconds);
-    else if (sscanf(line, "steady %lf %lf", &seconds, &rate) == 2) steady(seconds, rate);
+    else if (sscanf(line, "steady %lf %lf %d", &seconds, &rate, &a) == 3) steady(seconds, rate, a);
     else if (sscanf(line, "ask %d", &a) == 1) ask(a), printf("{}\n");
     else if (!strncmp(line, "cut", 3)) cut();
     else printf("{}\n");
