@@ -24,6 +24,14 @@ LOCK_TIMEOUT = "5s"
 """Whoever writes to a table waits behind a deploy that waits for it: a transaction left open must not stop them all."""
 IN_THE_WAY = (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError, asyncpg.SerializationError)
 
+# What a script sets, as dumps do, is for itself alone. Functions may name each other in any order.
+SETTINGS = """
+reset session authorization;
+reset all;
+set local lock_timeout to '{lock_timeout}';
+set local check_function_bodies to off;
+set local client_min_messages to warning;
+"""
 LEDGER = """
 create schema if not exists flux;
 create table if not exists flux.migration (
@@ -132,13 +140,8 @@ async def deploy(database_url: str, application: Path | None = None) -> Deployed
 
 
 async def _deploy(connection: asyncpg.Connection[asyncpg.Record], sources: dict[str, list[Script]]) -> Deployed:
-    # One deploy at a time, and functions may name each other in any order.
-    await connection.execute("select pg_advisory_xact_lock(hashtext('flux.deploy'))")
-    await connection.execute(
-        f"set local lock_timeout to '{LOCK_TIMEOUT}';"
-        " set local check_function_bodies to off; set local client_min_messages to warning"
-    )
-    await connection.execute(LEDGER)
+    await connection.execute("select pg_advisory_xact_lock(hashtext('flux.deploy'))")  # one deploy at a time
+    await connection.execute(SETTINGS.format(lock_timeout=LOCK_TIMEOUT) + LEDGER)
     done = Deployed()
     pending = {owner: await _pending(connection, owner, found, done) for owner, found in sources.items()}
     if not done.changed:
@@ -190,10 +193,15 @@ async def _pending(
 
 async def _apply(connection: asyncpg.Connection[asyncpg.Record], owner: str, script: Script) -> None:
     for statement in statements(script.text):
+        if statement.ends_transaction:
+            raise DeployError(
+                f"{script.path}:{statement.line}: a deploy is one transaction, which no script begins or ends."
+            )
         try:
             await connection.execute(statement.text)
         except asyncpg.PostgresError as error:
             raise DeployError(faults.explain(faults.place(script, statement, error), error)) from error
+    await connection.execute(SETTINGS.format(lock_timeout=LOCK_TIMEOUT))
     await connection.execute(RAN if script.once else DEPLOYED, owner, script.name, script.checksum)
 
 

@@ -21,6 +21,9 @@ TOKEN = re.compile(
 )
 COMMENT_EDGE = re.compile(r"/\*|\*/")
 ROUTINE = re.compile(r"create (or replace )?(function|procedure)\b")
+TRANSACTION = re.compile(
+    r"(begin|start\s+transaction|commit|end|rollback|abort|prepare\s+transaction)\b", re.IGNORECASE
+)
 OPENING_WORDS = 4
 """As many words tell whether a statement makes a routine."""
 
@@ -37,6 +40,11 @@ class Statement:
 
     text: str
     line: int
+
+    @property
+    def ends_transaction(self) -> bool:
+        """Whether it begins or ends a transaction."""
+        return TRANSACTION.match(self.text) is not None
 
     def line_at(self, index: int) -> int:
         """Return the line of the file for an index into the text."""

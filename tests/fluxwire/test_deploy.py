@@ -135,6 +135,36 @@ async def test_error_in_a_migration_has_its_line(database: str, chat: Path, text
     assert (await refused(database, chat))[0] == f"migrations/0002_wrong.sql{first}"
 
 
+@pytest.mark.parametrize(
+    "word", ["commit", "Begin", "start  transaction", "rollback", "end", "prepare transaction 'x'"]
+)
+async def test_no_script_ends_the_deploys_transaction(database: str, chat: Path, word: str) -> None:
+    """Half a deploy would stay."""
+    (chat / "sql/migrations/0002_wrong.sql").write_text(f"create table chat.half ();\n{word};")
+    said = await refused(database, chat)
+    assert said == ["migrations/0002_wrong.sql:2: a deploy is one transaction, which no script begins or ends."]
+    connection = await asyncpg.connect(database)
+    assert await connection.fetchval("select to_regclass('chat.half')") is None
+    connection.terminate()
+
+
+async def test_what_a_script_sets_is_for_itself(database: str, chat: Path) -> None:
+    """Dumps empty the search path and take roles on; the next script knows nothing of it."""
+    (chat / "sql/migrations/0002_dump.sql").write_text(
+        "create schema late authorization fluxwire_application;"
+        "select set_config('search_path', 'chat', false); set role fluxwire_application; set datestyle to german;"
+    )
+    (chat / "sql/migrations/0003_next.sql").write_text(
+        "create table public.seen as select current_setting('search_path') as path, current_user::text as who,"
+        " current_setting('datestyle') as style, current_setting('check_function_bodies') as bodies;"
+    )
+    await deploy(database, chat)
+    connection = await asyncpg.connect(database)
+    seen = await connection.fetchrow("select * from public.seen")
+    connection.terminate()
+    assert tuple(seen or ()) == ('"$user", public', "fluxwire", "ISO, MDY", "off")
+
+
 async def test_refused_declaration_has_its_line(database: str, chat: Path) -> None:
     """What a function of the engine refuses is said where it was called."""
     (chat / "sql/declarations.sql").write_text(
