@@ -156,6 +156,16 @@ class Commit(Message, frozen=True):
     updates: list[Update]
 
 
+class Recheck(Message, frozen=True):
+    """Who may read a store may have changed: ask anew for everybody who holds it.
+
+    Comes before the updates of the commit that changed it; none of them is shown to anybody before his verdict.
+    """
+
+    key: str
+    """A store key, or a store's name alone: then all its keys are meant."""
+
+
 class Lead(Message, frozen=True):
     """A multiplexer has taken the lead of ``term``: fronts renew at once, so that it learns what they hold."""
 
@@ -168,5 +178,5 @@ class Renewed(Message, frozen=True):
     term: int
 
 
-MultiplexerMessage = Outcome | Opened | Denied | Snapshot | Gone | Commit | Lead | Renewed
+MultiplexerMessage = Outcome | Opened | Denied | Snapshot | Gone | Commit | Recheck | Lead | Renewed
 """What the multiplexer says to fronts."""

@@ -18,6 +18,7 @@ from broker.messages import (
     Opened,
     Outcome,
     Parcel,
+    Recheck,
     Renew,
     Renewed,
     Snapshot,
@@ -28,7 +29,7 @@ from .codes import BUSY
 from .deflate import Deflater
 from .frames import Dispatch, Subscribe, Unsubscribe, build, outcome
 from .gates import Identity
-from .openings import Openings
+from .openings import Openings, asked_for
 from .store_cache import Position
 from .stores import Stores
 
@@ -154,10 +155,12 @@ class Hub:
             case Denied():
                 answered = self._openings.denied(message, now)
                 for subscription in answered.subscriptions:
-                    self._stores.refuse(subscription, message.error)
+                    self._stores.refuse(subscription, message.error, now)
                 self._put_all(answered.questions)
             case Gone():
-                self._stores.take_gone(message)
+                self._stores.take_gone(message, now)
+            case Recheck():
+                self._recheck(message.key, now)
             case Renewed():
                 self._heard_at = now
             case Lead():
@@ -259,6 +262,13 @@ class Hub:
                 self._stores.hold(subscription, key, now)
                 continue
             question = self._openings.ask(request.name, params, subscription, now)
+            if question is not None:
+                self._put(question)
+
+    def _recheck(self, name: str, now: float) -> None:
+        self._put_all(self._openings.doubt(name, now))
+        for key, subscription in self._stores.suspend(name):
+            question = self._openings.ask(*asked_for(key), subscription, now)
             if question is not None:
                 self._put(question)
 

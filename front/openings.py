@@ -8,6 +8,9 @@ one verdict serves a whole crowd that comes back.
 
 from dataclasses import dataclass, field
 
+import msgspec
+import orjson
+
 from broker.messages import Denied, Open, Opened
 
 from .clients import Subscription
@@ -21,6 +24,15 @@ MOST_VERDICTS = 20_000
 
 Question = tuple[str, str, str | None]
 """Name, parameters as written, claims; no claims when the answer holds for everybody."""
+
+
+def asked_for(key: str) -> tuple[str, str]:
+    """What a store key answers: the store's name, and its parameters as JSON text."""
+    start = key.index("{")
+    params = orjson.loads(key[start:])
+    # A private store's actor is not for a client to name; the database puts it in again.
+    params.pop("@actor", None)
+    return key[:start], orjson.dumps(params).decode()
 
 
 @dataclass(slots=True)
@@ -68,6 +80,33 @@ class Openings:
                     return key
                 del self._verdicts[question]
         return None
+
+    def doubt(self, name: str, now: float) -> list[Open]:
+        """Forget who may read a store.
+
+        Args:
+            name: A store key, or a store's name alone for all its keys.
+            now: The time, in seconds.
+
+        Returns:
+            Questions to be asked anew: an answer to one that is under way may be older than the doubt.
+
+        """
+        for question, (key, _) in list(self._verdicts.items()):
+            if key == name or key.startswith(name + "{"):
+                del self._verdicts[question]
+        store, anew = name.partition("{")[0], []
+        for number, asked in list(self._asked.items()):
+            if asked.message.name != store:
+                continue
+            del self._asked[number]
+            self._requests += 1
+            asked.message, asked.asked_at = msgspec.structs.replace(asked.message, request=self._requests), now
+            self._asked[self._requests] = asked
+            for question in [question for question, one in self._numbers.items() if one == number]:
+                self._numbers[question] = self._requests
+            anew.append(asked.message)
+        return anew
 
     def ask(self, name: str, params: str, subscription: Subscription, now: float) -> Open | None:
         """Let a subscription wait for a verdict; the question to be asked, unless it is under way."""

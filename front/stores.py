@@ -30,7 +30,7 @@ def commit_frame(updates: int) -> bytes:
 class Store:
     """One store on this front."""
 
-    __slots__ = ("cache", "holders", "key", "pending")
+    __slots__ = ("cache", "holders", "key", "pending", "suspended")
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -39,6 +39,8 @@ class Store:
         """Clients that were told ``subscribed``, with how many of their ids name this store."""
         self.pending: dict[Subscription, None] = {}
         """Subscriptions that wait for a snapshot, in order."""
+        self.suspended: set[Client] = set()
+        """Holders of whom it is asked whether they still may read; they are left behind until then."""
 
 
 class Stores:
@@ -60,9 +62,18 @@ class Stores:
         self._idle: dict[str, float] = {}  # key, when the last holder left; oldest first
 
     def hold(self, subscription: Subscription, key: str, now: float) -> None:
-        """Subscribe: at once if the cache has what it takes, else when a snapshot has come."""
-        subscription.key = key
+        """Subscribe: at once if the cache has what it takes, else when a snapshot has come.
+
+        For one that was suspended: let it go on.
+        """
         store = self._stores.get(key)
+        if store is not None and subscription.client in store.suspended:
+            store.suspended.discard(subscription.client)
+            if not subscription.client.blocked:
+                self._catch_up(subscription.client, now)
+        if subscription.key == key:
+            return
+        subscription.key = key
         if store is None:
             store = self._stores[key] = Store(key)
         self._idle.pop(key, None)
@@ -82,6 +93,7 @@ class Stores:
             store.holders[client] -= 1
         else:
             del store.holders[client]
+            store.suspended.discard(client)
             _caught_up(client, store.key)
         if not store.holders and not store.pending:
             self._idle[store.key] = now
@@ -129,7 +141,7 @@ class Stores:
             self._fetching.pop(key, None)
             self._fetch(key, now)
 
-    def take_gone(self, gone: Gone) -> None:
+    def take_gone(self, gone: Gone, now: float) -> None:
         """End all subscriptions of a store that can no longer be rendered."""
         store = self._stores.pop(gone.key, None)
         if store is None:
@@ -139,12 +151,38 @@ class Stores:
         for client in {*store.holders, *(subscription.client for subscription in store.pending)}:
             _caught_up(client, gone.key)
             for subscription in [s for s in client.subscriptions.values() if s.key == gone.key]:
-                self.refuse(subscription, gone.error)
+                self.refuse(subscription, gone.error, now)
 
-    def refuse(self, subscription: Subscription, error: Error) -> None:
-        """Tell a client that it cannot have a store, unless it has let go of it already."""
+    def suspend(self, name: str) -> list[tuple[str, Subscription]]:
+        """Hold a store's frames back from all who have it, until it is known whether they still may read.
+
+        Args:
+            name: A store key, or a store's name alone for all its keys.
+
+        Returns:
+            Keys and the subscriptions to be asked for: :meth:`hold` or :meth:`refuse` each by its verdict.
+
+        """
+        suspended: list[tuple[str, Subscription]] = []
+        for store in self._stores.values():
+            if store.key != name and not store.key.startswith(name + "{"):
+                continue
+            for subscription in store.pending:
+                subscription.key = None
+                suspended.append((store.key, subscription))
+            store.pending.clear()
+            for client in store.holders:
+                if client not in store.suspended:
+                    store.suspended.add(client)
+                    _leave_behind(client, store.key, store.cache.position)
+                suspended += [(store.key, one) for one in client.subscriptions.values() if one.key == store.key]
+        return suspended
+
+    def refuse(self, subscription: Subscription, error: Error, now: float) -> None:
+        """Tell a client that it cannot have a store (any more), unless it has let go of it already."""
         client = subscription.client
         if subscription.wanted:
+            self.release(subscription, now)
             del client.subscriptions[subscription.id]
             self._outbox.send(client, build(unsubscribed(subscription.id, error)))
 
@@ -257,6 +295,9 @@ class Stores:
         updates, only_updates = 0, True
         for key, position in behind.items():
             store = self._stores[key]
+            if client in store.suspended:
+                _leave_behind(client, key, position)
+                continue
             catch_up = store.cache.since(position)
             data = catch_up.data if catch_up is not None else store.cache.whole()
             if catch_up is not None:

@@ -93,7 +93,10 @@ class Rendered:
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """How a commit changed a store; without ``ops`` (JSON text) it has to be rendered."""
+    """How a commit changed a store; without ``ops`` (JSON text) it has to be rendered.
+
+    With ``recheck`` the store did not change, but who may read it may have; ``key`` is then a key or a name alone.
+    """
 
     tx: int
     key: str
@@ -101,6 +104,7 @@ class Patch:
     from_version: int
     to_version: int
     ops: str | None
+    recheck: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +206,7 @@ class Reader:
         with _translated():
             rows = await self._connection.fetch(
                 """
-                select p.tx::text::bigint, p.key, e.epoch, p.from_version, p.to_version, p.ops::text
+                select p.tx::text::bigint, p.key, e.epoch, p.from_version, p.to_version, p.ops::text, p.recheck
                 from unnest($1::bigint[]) with ordinality as t (tx, position)
                 join flux.patch p on p.tx = t.tx::text::xid8
                 cross join flux.epoch e

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
-from broker.messages import Commit, Gone, MultiplexerMessage, Snapshot, Update
+from broker.messages import Commit, Gone, MultiplexerMessage, Recheck, Snapshot, Update
 
 from .database import Patch, Reader
 from .numbers import unfit
@@ -57,10 +57,15 @@ async def answer(
 
     """
     messages: list[MultiplexerMessage] = []
-    patches = [patch for patch in await reader.patches(transactions) if held(patch.key)]
+    patches = [patch for patch in await reader.patches(transactions) if patch.recheck or held(patch.key)]
     for _, commit in groupby(patches, key=lambda patch: patch.tx):
         updates: list[Update] = []
-        for patch in commit:
+        changes = list(commit)
+        # Before the updates: who lost the right to read by this commit is not shown what it did.
+        messages += [Recheck(change.key) for change in changes if change.recheck]
+        for patch in changes:
+            if patch.recheck:
+                continue
             moved = await _told(patch, differ)
             if isinstance(moved, Update):
                 updates.append(moved)

@@ -129,7 +129,7 @@ begin
   -- Which action touched which stores, before the record of it is settled and gone.
   select array_agg(c.action), array_agg(c.key)
   into _touching, _touched
-  from (select distinct c.action, c.key from flux.change c where c.tx = _tx) as c;
+  from (select distinct c.action, c.key from flux.change c where c.tx = _tx and c.watch >= 0) as c;
   perform flux.settle();
 
   return query

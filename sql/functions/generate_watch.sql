@@ -47,6 +47,14 @@ begin
     union all
     select 'text' where m.key = '@actor'
   ) as a on true;
+  if _watch.permission and exists (
+    select from pg_catalog.pg_proc p
+    where p.pronamespace = 'stores'::regnamespace and p.proname = _watch.store and p.pronargs > 0
+      and not p.proargnames[1:p.pronargs] <@ array(select jsonb_object_keys(_watch.match))
+  ) then
+    -- Not every parameter is known from the row: every key of the store is meant.
+    _key := quote_literal(_watch.store);
+  end if;
   _key := coalesce(_key, format('flux.key(%L, ''{}'')', _watch.store));
 
   select format('jsonb_build_object(%s)', string_agg(format('%1$L, t.%1$I', c.name), ', ' order by c.position))
@@ -91,8 +99,7 @@ begin
   if tg_op = 'TRUNCATE' then
     -- Which rows went is not known: every store of this name may have moved.
     insert into flux.change (tx, action, watch, key, item, present)
-    select pg_current_xact_id(), _action, 0, v.key, '', true
-    from flux.version v where starts_with(v.key, %3$L || '{');
+    select pg_current_xact_id(), _action, %12$s
   elsif tg_op <> 'INSERT' then
     insert into flux.change (tx, action, watch, key, item, present, place)
     select pg_current_xact_id(), _action, %4$s, %5$s, %6$s, true, %7$s from old_rows as o where %8$s;
@@ -108,10 +115,55 @@ begin
   return null;
 end;
 $f$ $sql$,
-    _prefix || '_record', _recorder_settings, _watch.store, _watch.id,
+    _prefix || '_record', _recorder_settings, _watch.store, case when _watch.permission then -_watch.id else _watch.id end,
     format(_key, 'o'), format(_item, 'o'), format(_place, 'o'), format(_filled, 'o'),
-    format(_key, 'n'), format(_item, 'n'), format(_filled, 'n')
+    format(_key, 'n'), format(_item, 'n'), format(_filled, 'n'),
+    case
+      when _watch.permission then format('%s, %L, '''', true;', -_watch.id, _watch.store)
+      else format('0, v.key, '''', true from flux.version v where starts_with(v.key, %L);', _watch.store || '{')
+    end
   );
+
+  -- Statement triggers fire for the table that a statement names: the partitions and children need their own.
+  -- Taking triggers off and on again would lock the tables on every deploy.
+  for _event in
+    select t.tgname, t.tgrelid::regclass as source
+    from pg_catalog.pg_trigger t
+    where t.tgfoid = format('flux.%I()', _prefix || '_record')::regprocedure
+      and t.tgrelid not in (select l.member from flux.lineage(_source) as l (member))
+  loop
+    execute format('drop trigger %I on %s', _event.tgname, _event.source);
+  end loop;
+  for _event in
+    select l.member as source, e.name, e.referencing, format('flux_%s_%s', _prefix, e.name) as trigger
+    from flux.lineage(_source) as l (member)
+    cross join (values
+      ('insert', 'referencing new table as new_rows'),
+      ('update', 'referencing old table as old_rows new table as new_rows'),
+      ('delete', 'referencing old table as old_rows'),
+      ('truncate', '')
+    ) as e (name, referencing)
+  loop
+    if not exists (select from pg_catalog.pg_trigger t where t.tgrelid = _event.source and t.tgname = _event.trigger) then
+      execute format(
+        'create trigger %I after %s on %s %s for each statement execute function flux.%I()',
+        _event.trigger, _event.name, _event.source, _event.referencing, _prefix || '_record'
+      );
+      -- Also for those who write with session_replication_role = replica.
+      execute format('alter table %s enable always trigger %I', _event.source, _event.trigger);
+      if _event.name = 'truncate' and not _watch.permission then
+        -- Rows that were there before us belong to stores that never changed: a truncate has to find these, too.
+        execute format(
+          'insert into flux.version (key, version) select distinct %s, 0 from only %s as t where %s on conflict do nothing',
+          format(_key, 't'), _event.source, format(_filled, 't')
+        );
+      end if;
+    end if;
+  end loop;
+
+  if _watch.permission then
+    return;
+  end if;
 
   execute format($sql$
 create or replace function flux.%1$I(params jsonb)
@@ -240,43 +292,6 @@ $f$ $sql$,
     end,
     flux.pointer(_watch.path)
   );
-
-  -- Statement triggers fire for the table that a statement names: the partitions and children need their own.
-  -- Taking triggers off and on again would lock the tables on every deploy.
-  for _event in
-    select t.tgname, t.tgrelid::regclass as source
-    from pg_catalog.pg_trigger t
-    where t.tgfoid = format('flux.%I()', _prefix || '_record')::regprocedure
-      and t.tgrelid not in (select l.member from flux.lineage(_source) as l (member))
-  loop
-    execute format('drop trigger %I on %s', _event.tgname, _event.source);
-  end loop;
-  for _event in
-    select l.member as source, e.name, e.referencing, format('flux_%s_%s', _prefix, e.name) as trigger
-    from flux.lineage(_source) as l (member)
-    cross join (values
-      ('insert', 'referencing new table as new_rows'),
-      ('update', 'referencing old table as old_rows new table as new_rows'),
-      ('delete', 'referencing old table as old_rows'),
-      ('truncate', '')
-    ) as e (name, referencing)
-  loop
-    if not exists (select from pg_catalog.pg_trigger t where t.tgrelid = _event.source and t.tgname = _event.trigger) then
-      execute format(
-        'create trigger %I after %s on %s %s for each statement execute function flux.%I()',
-        _event.trigger, _event.name, _event.source, _event.referencing, _prefix || '_record'
-      );
-      -- Also for those who write with session_replication_role = replica.
-      execute format('alter table %s enable always trigger %I', _event.source, _event.trigger);
-      if _event.name = 'truncate' then
-        -- Rows that were there before us belong to stores that never changed: a truncate has to find these, too.
-        execute format(
-          'insert into flux.version (key, version) select distinct %s, 0 from only %s as t where %s on conflict do nothing',
-          format(_key, 't'), _event.source, format(_filled, 't')
-        );
-      end if;
-    end if;
-  end loop;
 end;
 $$;
 

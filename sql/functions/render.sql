@@ -27,7 +27,7 @@ begin
     raise exception using errcode = 'FX010', message = format('There is no store "%s".', _store);
   end if;
 
-  select array_agg(w order by w.id) into _watches from flux.watch w where w.store = _store;
+  select array_agg(w order by w.id) into _watches from flux.watch w where w.store = _store and not w.permission;
   perform set_config('flux.actor', coalesce(_params ->> '@actor', ''), true), set_config('role', 'fluxwire_application', true);
   execute format('select flux.%I($1)', 'store_' || _store) into document using _params - '@actor';
   if jsonb_typeof(document) is distinct from 'object' then

@@ -21,7 +21,7 @@ begin
   insert into flux.version as v (key, version)
   select distinct c.key, 1
   from flux.change c
-  where c.tx = _tx
+  where c.tx = _tx and c.watch >= 0
   order by c.key
   on conflict (key) do update set version = v.version + 1;
 
@@ -46,9 +46,12 @@ begin
   from flux.change c
   join flux.version v on v.key = c.key
   left join lateral jsonb_array_elements(c.ops) with ordinality as op (value, position) on true
-  where c.tx = _tx
+  where c.tx = _tx and c.watch >= 0
   group by c.key, v.version
   order by c.key;
+
+  insert into flux.patch (tx, key, from_version, to_version, recheck)
+  select distinct _tx, c.key, 0, 0, true from flux.change c where c.tx = _tx and c.watch < 0;
 
   delete from flux.change c where c.tx = _tx;
   perform pg_notify('flux', _tx::text);

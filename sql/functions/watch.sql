@@ -21,55 +21,23 @@ declare
     where a.attrelid = _source and a.attnum > 0 and not a.attisdropped
     order by a.attnum
   ));
-  _arguments text[];
   _missing text;
   _id integer;
 begin
-  select p.proargnames[1:p.pronargs]
-  into _arguments
-  from pg_catalog.pg_proc p
-  where p.pronamespace = 'stores'::regnamespace and p.proname = watch.store;
-  if not found then
-    raise exception using errcode = 'FX010', message = format('there is no function stores.%I', watch.store);
-  end if;
-
-  if not exists (
-    select from pg_catalog.pg_class c
-    where c.oid = _source and c.relkind in ('r', 'p') and c.relpersistence <> 't' and c.relnamespace <> 'flux'::regnamespace
-  ) then
-    raise exception using
-      errcode = 'FX014',
-      message = format('watch of store %I: %s is not a table that can be watched', watch.store, watch.source),
-      hint = 'A view or a foreign table has no rows of its own to watch: watch the tables behind it, or use flux.touch.';
-  end if;
-
-  select string_agg(m.argument, ', ')
+  perform flux.check_watch(watch.store, watch.source, watch.match, _columns || watch.key || watch.newest);
+  select string_agg(p.argument, ', ')
   into _missing
   from (
-    select unnest(_arguments) as argument
+    select unnest(p.proargnames[1:p.pronargs])
+    from pg_catalog.pg_proc p
+    where p.pronamespace = 'stores'::regnamespace and p.proname = watch.store
     except
     select jsonb_object_keys(watch.match)
-  ) as m;
+  ) as p (argument);
   if _missing is not null then
     raise exception using
       errcode = 'FX014',
       message = format('watch of store %I: match names no column for parameter %s', watch.store, _missing);
-  end if;
-
-  select string_agg(format('%I', c.name), ', ')
-  into _missing
-  from (
-    select m.value as name from jsonb_each_text(watch.match) as m
-    union all select unnest(_columns)
-    union all select watch.key
-    union all select watch.newest
-  ) as c
-  where c.name is not null and not exists (
-    select from pg_catalog.pg_attribute a
-    where a.attrelid = _source and a.attname = c.name and a.attnum > 0 and not a.attisdropped
-  );
-  if _missing is not null then
-    raise exception using errcode = 'FX014', message = format('watch of store %I: %s has no column %s', watch.store, _source, _missing);
   end if;
   if (watch.keep is null) <> (watch.newest is null) or (watch.keep is not null and watch.key is null) then
     raise exception using

@@ -84,7 +84,7 @@ create table flux.declared_store (
   permit text
 );
 
--- Which table feeds which part of which store.
+-- Which table feeds which part of which store, or the verdicts on who may read it.
 create table flux.watch (
   id integer generated always as identity primary key,
   store text not null,
@@ -95,6 +95,7 @@ create table flux.watch (
   columns text[] not null,
   newest text,
   keep integer,
+  permission boolean not null default false,
   unique (store, path)
 );
 
@@ -119,13 +120,15 @@ create unlogged table flux.unsettled (
   tx xid8 primary key
 );
 
--- The patches of a commit, until the multiplexer has taken them. No ops: it moved, render it.
+-- The patches of a commit, until the multiplexer has taken them. No ops: it moved, render it. Recheck: who may read it
+-- may have changed; the key is then a store's key or a store's name alone, for all its keys.
 create unlogged table flux.patch (
   tx xid8 not null,
   key text not null,
   from_version bigint not null,
   to_version bigint not null,
-  ops jsonb
+  ops jsonb,
+  recheck boolean not null default false
 );
 
 create index on flux.patch (tx);

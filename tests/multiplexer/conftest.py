@@ -38,6 +38,15 @@ class Front:
                         return message
                 self._seen += await self.bus.read()
 
+    async def hear_any(self, *kinds: type[MultiplexerMessage]) -> MultiplexerMessage:
+        """Wait for the next message of one of these kinds."""
+        async with asyncio.timeout(DEADLINE):
+            while True:
+                for index, message in enumerate(self._seen):
+                    if isinstance(message, kinds):
+                        return self._seen.pop(index)
+                self._seen += await self.bus.read()
+
     def action(self, name: str, params: str, *, actor: str = "ada", client: str = "c1", lane: int = 0) -> Action:
         number = self._numbers[actor, client] = self._numbers.get((actor, client), 0) + 1
         return Action(

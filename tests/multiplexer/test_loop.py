@@ -7,7 +7,21 @@ import orjson
 import pytest
 
 from broker.memory_bus import MemoryBus
-from broker.messages import Denied, Fetch, Gone, Held, Lead, Open, Opened, Outcome, Renew, Renewed, Snapshot
+from broker.messages import (
+    Commit,
+    Denied,
+    Fetch,
+    Gone,
+    Held,
+    Lead,
+    Open,
+    Opened,
+    Outcome,
+    Recheck,
+    Renew,
+    Renewed,
+    Snapshot,
+)
 from multiplexer.loop import Multiplexer
 from multiplexer.settings import Settings
 
@@ -320,3 +334,31 @@ async def test_a_patch_with_a_number_nobody_can_hold(front: Front, database: str
     await connection.execute("insert into public.counter values (1, 9007199254740993)")
     await connection.close()
     assert (await front.hear(Gone)).key == "counters{}"
+
+
+async def test_a_revocation_comes_before_what_it_hides(front: Front, database: str) -> None:
+    """A change of a permission table is told before the updates of its commit, and the next verdict knows it."""
+    connection = await asyncpg.connect(database)
+    await connection.execute(
+        """
+        create function public.is_member(actor text, params jsonb) returns boolean language sql stable as
+          $$ select exists (
+            select from chat.member m where m.room = params ->> 'room' and m.actor = is_member.actor
+          ) $$;
+        grant usage on schema public to fluxwire_application;
+        select flux.declare_store('room', permit => 'public.is_member');
+        select flux.watch_permission(store => 'room', source => 'chat.member', match => '{"room": "room"}');
+        """
+    )
+    await enter(front)
+    await front.say(Open(1, "room", '{"room": "lobby"}', "ada", "{}"), Fetch(ROOM))
+    assert (await front.hear(Opened)).key == ROOM
+    await front.hear(Snapshot)
+    await connection.execute("delete from chat.member where actor = 'ada'")
+    await connection.close()
+    seen: list[object] = []
+    while not any(isinstance(one, Commit) and one.updates[0].to_version == 2 for one in seen):
+        seen.append(await front.hear_any(Recheck, Commit))
+    assert Recheck(ROOM) in seen[:-1]
+    await front.say(Open(2, "room", '{"room": "lobby"}', "ada", "{}"))
+    assert (await front.hear(Denied)).error.code == "forbidden"

@@ -237,7 +237,7 @@ async def test_every_function_says_what_it_does(sql: Sql) -> None:
         """
         select p.oid::regprocedure::text as name from pg_proc p
         where p.pronamespace in ('flux'::regnamespace, 'actions'::regnamespace, 'stores'::regnamespace)
-          and p.proname !~ '^(watch|action|bind|store)_' and obj_description(p.oid, 'pg_proc') is null
+          and p.proname !~ '^(action|bind|store|watch_[0-9]+)_' and obj_description(p.oid, 'pg_proc') is null
           and p.proname not in ('see', 'deadlock', 'typed', 'rows', 'pair', 'number')
         """
     )

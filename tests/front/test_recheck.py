@@ -1,0 +1,159 @@
+"""When who may read may have changed: nobody sees more of a store before the verdict on him."""
+
+import json
+
+from broker.messages import Commit, Denied, Error, MultiplexerMessage, Open, Opened, Parcel, Recheck, Snapshot, Update
+from front.clients import Client
+from front.frames import Subscribe, Unsubscribe, parse
+from front.gates import Identity
+from front.hub import Hub
+
+from .wire import Json, texts
+from .world import snapshot_frame, update_frame
+
+KEY = 'board{"id": 1}'
+FORBIDDEN = Error("forbidden", "You may not read this store.")
+
+
+class Board:
+    """A hub whose clients hold a store that not everybody may read."""
+
+    def __init__(self, *actors: str) -> None:
+        self.hub = Hub(front="f")
+        self.version = 0
+        self.clients = {actor: self._join(actor) for actor in actors}
+
+    def _join(self, actor: str) -> Client:
+        client = self.hub.opened(Identity(actor, json.dumps({"sub": actor})), "c", write=lambda _: None, window=0)
+        frame = parse(b'{"type":"subscribe","stores":[{"id":1,"name":"board","params":{"id":1}}]}')
+        assert isinstance(frame, Subscribe)
+        self.hub.receive(client, frame, 0.0)
+        for question in self.questions():
+            self.hub.take(Opened(question.request, KEY, shared=False, ttl_ms=5000), 0.0)
+        self.hub.take(Snapshot(KEY, "e", self.version, snapshot_frame(KEY, "e", self.version)), 0.0)
+        self.frames()
+        return client
+
+    def questions(self) -> list[Open]:
+        found: list[Open] = []
+        while (parcel := self.hub.parcel()) is not None:
+            assert isinstance(parcel, Parcel)
+            found += [message for message in parcel.messages if isinstance(message, Open)]
+        return found
+
+    def say(self, *messages: MultiplexerMessage) -> None:
+        for message in messages:
+            self.hub.take(message, 1.0)
+
+    def commit(self) -> Commit:
+        self.version += 1
+        start, end = self.version - 1, self.version
+        return Commit([Update(KEY, "e", start, end, update_frame(KEY, "e", start, end))])
+
+    def verdict(self, question: Open, *, good: bool) -> None:
+        if good:
+            self.say(Opened(question.request, KEY, shared=False, ttl_ms=5000))
+        else:
+            self.say(Denied(question.request, FORBIDDEN))
+
+    def frames(self) -> dict[str, list[Json]]:
+        """What each actor was sent since the last look."""
+        sent: dict[str, list[Json]] = {}
+        for client, data in self.hub.writes():
+            sent.setdefault(client.identity.actor, []).extend(texts(data))
+        return sent
+
+
+def kinds(frames: list[Json]) -> list[tuple[str, int | None]]:
+    return [(frame["type"], frame.get("to", frame.get("version"))) for frame in frames]
+
+
+def test_updates_wait_for_the_verdict() -> None:
+    """Who may still read goes on where he was, who may not is told so and sees nothing of the commit that said it."""
+    board = Board("ada", "bob")
+    board.say(Recheck(KEY), board.commit(), board.commit())
+    questions = board.questions()
+    assert sorted((one.actor, one.name, one.params) for one in questions) == [
+        ("ada", "board", '{"id":1}'),
+        ("bob", "board", '{"id":1}'),
+    ]
+    assert board.frames() == {}
+    for question in questions:
+        board.verdict(question, good=question.actor == "ada")
+    sent = board.frames()
+    assert kinds([frame for frame in sent["ada"] if frame["type"] == "update"]) == [("update", 1), ("update", 2)]
+    assert [(frame["type"], frame["id"], frame["error"]["code"]) for frame in sent["bob"]] == [
+        ("unsubscribed", 1, "forbidden")
+    ]
+    board.say(board.commit())
+    assert {actor: kinds(frames) for actor, frames in board.frames().items()} == {"ada": [("update", 3)]}
+
+
+def test_a_name_means_all_its_keys() -> None:
+    """A store's name alone suspends every key of it, and no store whose name merely begins like it."""
+    board = Board("ada")
+    board.say(Recheck("boar"), board.commit())
+    assert board.questions() == []
+    assert kinds(board.frames()["ada"]) == [("update", 1)]
+    board.say(Recheck("board"), board.commit())
+    assert len(board.questions()) == 1
+    assert board.frames() == {}
+
+
+def test_a_verdict_from_before_does_not_count() -> None:
+    """An answer that was under way when the doubt came may be older than what changed; it is asked anew."""
+    board = Board("ada")
+    frame = parse(b'{"type":"subscribe","stores":[{"id":2,"name":"board","params":{"id":1}}]}')
+    late = board.hub.opened(Identity("eve", '{"sub":"eve"}'), "c", write=lambda _: None, window=0)
+    assert isinstance(frame, Subscribe)
+    board.hub.receive(late, frame, 0.5)
+    (before,) = board.questions()
+    board.say(Recheck(KEY))
+    after = {question.actor: question for question in board.questions()}
+    assert set(after) == {"ada", "eve"}
+    board.verdict(before, good=True)
+    assert board.frames() == {}
+    board.verdict(after["eve"], good=False)
+    assert [frame["type"] for frame in board.frames()["eve"]] == ["unsubscribed"]
+
+
+def test_cached_verdicts_are_forgotten() -> None:
+    """Somebody who comes after the doubt is asked for, though a verdict was good a moment ago."""
+    board = Board("ada")
+    board.say(Recheck(KEY))
+    (question,) = board.questions()
+    board.verdict(question, good=True)
+    board.frames()
+    board.say(Recheck(KEY))
+    assert len(board.questions()) == 1
+
+
+def test_leaving_while_it_is_asked() -> None:
+    """A client that lets go meanwhile is not told of a verdict, and one whose socket is blocked catches up later."""
+    board = Board("ada", "bob")
+    board.say(Recheck(KEY), board.commit())
+    questions = board.questions()
+    frame = parse(b'{"type":"unsubscribe","ids":[1]}')
+    assert isinstance(frame, Unsubscribe)
+    board.hub.receive(board.clients["ada"], frame, 1.0)
+    board.hub.blocked(board.clients["bob"])
+    for question in questions:
+        board.verdict(question, good=True)
+    assert board.frames() == {}
+    board.hub.drained(board.clients["bob"], 2.0)
+    assert {actor: kinds(frames) for actor, frames in board.frames().items()} == {"bob": [("update", 1)]}
+
+
+def test_a_blocked_client_does_not_catch_up_before_its_verdict() -> None:
+    """A socket that drains while it is asked gets nothing of the store yet."""
+    board = Board("ada")
+    board.hub.blocked(board.clients["ada"])
+    board.say(board.commit(), Recheck(KEY), board.commit())
+    (question,) = board.questions()
+    board.hub.drained(board.clients["ada"], 2.0)
+    assert board.frames() == {}
+    board.verdict(question, good=True)
+    assert kinds([frame for frame in board.frames()["ada"] if frame["type"] == "update"]) == [
+        ("update", 1),
+        ("update", 2),
+    ]
