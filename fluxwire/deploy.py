@@ -3,7 +3,7 @@
 Migrations run once each, in the order of their names, and are known by checksum ever after; everything else is
 ``create or replace``, so that a function's text stands in one place only, and is applied again whenever anything
 has changed. All of it is one transaction: a deploy that fails has not happened, and one without a change does nothing.
-A deploy that changed something begins a new epoch, so that every store that is held is rendered again.
+A deploy that changed more than actions begins a new epoch, so that every store that is held is rendered again.
 """
 
 from __future__ import annotations
@@ -154,7 +154,9 @@ async def _deploy(connection: asyncpg.Connection[asyncpg.Record], sources: dict[
     await _check_bodies(connection, everything)
     await _run(connection, "select flux.refresh(), flux.partition_log()")
     done.warnings += await _findings(connection, everything)
-    await connection.execute(NEW_EPOCH)
+    # No store renders otherwise for an action.
+    if not all(name.startswith("actions/") for name in done.changed):
+        await connection.execute(NEW_EPOCH)
     return done
 
 
@@ -163,6 +165,8 @@ def _read(folder: Path) -> list[Script]:
         found = scripts(folder)
     except UnicodeDecodeError as error:
         raise DeployError(f"A file in {folder} is not UTF-8: {error}") from error
+    except OSError as error:
+        raise DeployError(str(error)) from error
     if not found:
         raise DeployError(f"There is no SQL in {folder}.")
     return found
@@ -185,7 +189,9 @@ async def _pending(
         if before is None or not script.once:
             pending.append(script)
     for once, name in known:
-        if not once:
+        if once:
+            done.warnings.append(f"The migration {name} ran here, and is not in the folder.")
+        else:
             await connection.execute(FORGOTTEN, owner, name)
             done.warnings.append(f"{name} is gone; what it made stays until a migration drops it.")
     return pending

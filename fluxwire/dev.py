@@ -10,10 +10,12 @@ from pathlib import Path
 
 import asyncpg  # noqa: TID251 - for its errors
 
+from fluxwire import types
 from fluxwire.deploy import DeployError, deploy
 from fluxwire.scripts import ENGINE, sql_folder
 from fluxwire.stack import up
 from fluxwire.stack.account import Account
+from fluxwire.stack.errors import StackError
 from fluxwire.stack.folder import Folder
 from fluxwire.stack.progress import say
 
@@ -24,8 +26,9 @@ Fingerprint = Mapping[Path, tuple[int, int]]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what `fluxwire dev` takes: what `fluxwire up` takes."""
+    """Declare what `fluxwire dev` takes: what `fluxwire up` takes, and more."""
     up.add_arguments(parser)
+    parser.add_argument("--types", type=Path, metavar="FILE", help="write TypeScript there after each deploy, too")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -45,10 +48,12 @@ class Developing(up.Stack):
     def watch(self) -> None:
         """Watch over the children, and over the files in a thread beside."""
         stop = threading.Event()
+        if self.args.types:
+            types.write(self.args.types, asyncio.run(types.of_database(self.state.database_url)))
         # The supervisor has the main thread: signals come there.
         watcher = threading.Thread(
             target=follow,
-            args=(self.sql, self.files, lambda: say(told(self.state.database_url, self.application)), stop),
+            args=(self.sql, self.files, self._saved, stop),
             name="watcher",
         )
         watcher.start()
@@ -57,6 +62,9 @@ class Developing(up.Stack):
         finally:
             stop.set()
             watcher.join()
+
+    def _saved(self) -> None:
+        say(told(self.state.database_url, self.application, self.args.types))
 
 
 def follow(folders: Sequence[Path], taken: Fingerprint, saved: Callable[[], None], stop: threading.Event) -> None:
@@ -90,17 +98,22 @@ def fingerprint(folders: Sequence[Path]) -> Fingerprint:
     return found
 
 
-def told(database_url: str, application: Path | None) -> str:
+def told(database_url: str, application: Path | None, module: Path | None = None) -> str:
     """Deploy, and say in words what came of it.
 
     Args:
         database_url: DSN of the database.
         application: Folder of the application, or None.
+        module: Where to write TypeScript, or None.
 
     """
     clock, begun = time.strftime("%H:%M:%S"), time.monotonic()
     try:
         done = asyncio.run(deploy(database_url, application))
+        if module is not None:
+            types.write(module, asyncio.run(types.of_database(database_url)))
+    except StackError as exc:
+        return f"{clock}  {exc.problem}\n{exc.hint}"
     except (DeployError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
         return f"{clock}  Not deployed; what was there before keeps running.\n{exc}"
     took = (time.monotonic() - begun) * 1000

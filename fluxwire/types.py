@@ -114,17 +114,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the module."""
-    module = asyncio.run(_of_database(database_url(args.data)))
+    module = asyncio.run(of_database(database_url(args.data)))
     if args.out is None:
         print(module, end="")
     else:
-        args.out.write_text(module, encoding="utf-8")
+        write(args.out, module)
     return 0
 
 
-async def _of_database(url: str) -> str:
+async def of_database(url: str) -> str:
+    """Write the module of a database.
+
+    Raises:
+        StackError: It cannot be reached, or nothing was deployed to it.
+
+    """
     async with connect(url) as connection:
         return await typescript(connection)
+
+
+def write(path: Path, module: str) -> None:
+    """Write a file, unless it is so already: whoever watches it would build for nothing."""
+    if not path.exists() or path.read_text(encoding="utf-8") != module:
+        path.write_text(module, encoding="utf-8")
 
 
 async def _watched(connection: Connection, catalog: Catalog) -> dict[str, str]:

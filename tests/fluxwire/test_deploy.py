@@ -86,11 +86,25 @@ async def test_changed_file_begins_an_epoch(database: str, chat: Path) -> None:
     connection.terminate()
 
 
+async def test_changed_action_begins_no_epoch(database: str, chat: Path) -> None:
+    """No store renders otherwise for it, so none is rendered."""
+    before = await epoch(database)
+    edit(chat / "sql/actions/post_message.sql", "4000", "5000")
+    assert (await deploy(database, chat)).changed == ["actions/post_message.sql"]
+    assert await epoch(database) == before
+
+
+async def test_missing_history_is_said(database: str, chat: Path) -> None:
+    """A migration that ran and is not in the folder is said: it may be the wrong folder."""
+    (chat / "sql/migrations/0001_chat.sql").unlink()
+    assert (await deploy(database, chat)).warnings == ["The migration 0001_chat ran here, and is not in the folder."]
+
+
 async def test_edited_history_is_refused(database: str, chat: Path) -> None:
     """A migration that ran is never changed."""
     edit(chat / "sql/migrations/0001_chat.sql", "120", "140")
     (line,) = await refused(database, chat)
-    assert line.startswith("The migration 0001_chat.sql was changed") or "migrations/0001_chat.sql was changed" in line
+    assert line.startswith("The migration migrations/0001_chat.sql was changed after it ran here.")
 
 
 async def test_removed_file_is_said(database: str, chat: Path) -> None:

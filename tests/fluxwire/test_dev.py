@@ -73,3 +73,15 @@ def test_result_is_said_in_words(database18: str, chat: Path) -> None:
     assert place == f'{store}:6: type "jsonbb" does not exist'
     store.write_text(good)
     assert told(database18, chat).endswith(" ms: stores/room.sql")
+
+
+def test_types_follow_the_sql(database18: str, chat: Path, tmp_path: Path) -> None:
+    """After a deploy the TypeScript module is that of the new functions; one that is the same is not written."""
+    module = tmp_path / "generated.ts"
+    action = chat / "sql/actions/leave_room.sql"
+    action.write_text(action.read_text() + "create function actions.late() returns void language sql as '';")
+    told(database18, chat, module)
+    assert "late: defineAction<Record<never, never>, null>('late')" in module.read_text()
+    written = module.stat().st_mtime_ns
+    told(database18, chat, module)
+    assert module.stat().st_mtime_ns == written
