@@ -17,8 +17,14 @@ from fluxwire.stack.progress import say, step
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `fluxwire deploy` takes."""
     parser.add_argument(
-        "--application", type=Path, metavar="DIR", help="folder whose sql/ is applied too (default: the running one's)"
+        "application",
+        nargs="?",
+        type=Path,
+        metavar="DIR",
+        default=argparse.SUPPRESS,
+        help="folder whose sql/ is applied too (default: the running stack's application)",
     )
+    parser.add_argument("--application", type=Path, metavar="DIR", help="the same, as the other commands have it")
 
 
 def run(args: argparse.Namespace) -> int:

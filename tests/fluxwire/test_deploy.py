@@ -8,6 +8,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from fluxwire.__main__ import main
 from fluxwire.deploy import DeployError, deploy
 from tests.services import CHAT
 
@@ -17,7 +18,7 @@ create schema "the checker";
 create function "the checker".plpgsql_check_function_tb(funcoid regprocedure, fatal_errors boolean)
 returns table (lineno integer, level text, message text, hint text) language sql as $$
   select 4, 'warning extra', 'unused variable "_unused"', 'Drop it.'
-  from pg_proc p where p.oid = funcoid and p.proname = 'create_room'
+  from pg_proc p where p.oid = funcoid and p.proname = 'create_room' and flux.actor() <> ''
 $$;
 insert into pg_extension (oid, extname, extowner, extnamespace, extrelocatable, extversion)
 values (65000, 'plpgsql_check', 10, '"the checker"'::regnamespace, false, '2');
@@ -229,6 +230,26 @@ async def test_two_deploys_at_once_are_one_after_the_other(empty_database: str, 
     """Whoever comes second finds it done."""
     first, second = await asyncio.gather(deploy(empty_database, chat), deploy(empty_database, chat))
     assert sorted([bool(first.changed), bool(second.changed)]) == [False, True]
+
+
+@pytest.mark.parametrize("words", [[], ["--application"]])
+def test_command_names_the_folder_either_way(
+    words: list[str],
+    database18: str,
+    chat: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """`fluxwire deploy DIR` deploys, shows warnings, and puts a failure into words and exit code."""
+    monkeypatch.setenv("DATABASE_URL", database18)
+    (chat / "sql/actions/leave_room.sql").unlink()
+    assert main(["deploy", *words, str(chat)]) == 0
+    assert "Warning: actions/leave_room.sql is gone" in capsys.readouterr().out
+    (chat / "sql/actions/leave_room.sql").write_text("create nonsense;")
+    assert main(["deploy", *words, str(chat)]) == 1
+    said = capsys.readouterr().err
+    assert "the database is as it was" in said
+    assert 'leave_room.sql:1: syntax error at or near "nonsense"' in said
 
 
 async def test_not_utf8_is_said(database: str, chat: Path) -> None:
