@@ -17,11 +17,10 @@ from fluxwire.stack.progress import say, step
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `fluxwire deploy` takes."""
     parser.add_argument(
-        "application",
+        "folder",
         nargs="?",
         type=Path,
         metavar="DIR",
-        default=argparse.SUPPRESS,
         help="folder whose sql/ is applied too (default: the running stack's application)",
     )
     parser.add_argument("--application", type=Path, metavar="DIR", help="the same, as the other commands have it")
@@ -29,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Deploy to DATABASE_URL if that is set, else to the running stack."""
-    database_url, application = os.environ.get("DATABASE_URL"), args.application
+    database_url, application = os.environ.get("DATABASE_URL"), args.folder or args.application
     if not database_url:
         running = state.running(choose(args.data, account.for_postgres()))
         database_url = running.database_url
