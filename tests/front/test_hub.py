@@ -18,7 +18,9 @@ from broker.messages import (
     Update,
 )
 from front.clients import MOST_UNANSWERED
-from front.hub import FRESH, PARCEL, RENEW
+from front.frames import websocket_frame
+from front.gates import Identity
+from front.hub import FRESH, PARCEL, RENEW, Hub
 from front.stores import GRACE, PATIENCE
 
 from .world import Simulated, World, update_frame
@@ -408,3 +410,21 @@ def test_answers_to_nothing() -> None:
     world.commit("a")
     world.talk()
     assert world.asked == []
+
+
+def test_bytes_for_many_are_made_once() -> None:
+    """Promise 6: all who get the same this tick get one object, and those who take it compressed another one."""
+    hub = Hub(front="f")
+    frames = [websocket_frame(b"x" * 400), websocket_frame(b"y" * 400)]
+    windows = (0, 0, 15, 15, 9)
+    for number, window in enumerate(windows):
+        client = hub.opened(Identity("ada", "{}"), str(number), write=lambda _: None, window=window)
+        for frame in frames:
+            hub.send(client, frame)
+    plain, again, packed, packed_again, small = (data for _, data in hub.writes())
+    assert plain is again
+    assert plain == b"".join(frames)
+    assert packed is packed_again
+    assert len(packed) < len(plain) / 4
+    assert small != plain
+    assert list(hub.writes()) == []

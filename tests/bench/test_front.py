@@ -1,0 +1,27 @@
+import shutil
+
+import pytest
+
+from bench import front
+from bench.front import Plan, run
+from bench.harness import Figure, Options
+
+
+@pytest.fixture
+def _few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(front, "QUICK", Plan(20, 1, 0.1, 1, 0.1, 20, 0.2))
+
+
+def measured(*names: str) -> dict[str, Figure]:
+    return {figure.name: figure for figure in run(Options(names, quick=True, say=lambda _: None))}
+
+
+@pytest.mark.usefixtures("_few")
+@pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler for the load generator")
+def test_the_front_can_be_measured() -> None:
+    """Real processes: sessions are counted, nothing is rendered twice, connections hold under updates."""
+    figures = measured("front.storm", "front.hold", "front.memory_deflate_kb")
+    assert figures["front.storm.renders"].value == 1
+    assert figures["front.sessions_per_s"].value > 0
+    assert figures["front.hold.core"].value > 0
+    assert figures["front.memory_deflate_kb"].runs == 1
