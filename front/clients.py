@@ -20,6 +20,10 @@ PATIENCE = 5.0
 MOST_PATIENCE = 60.0  # seconds
 
 
+Rope = tuple["Rope | None", bytes]
+"""Frames in order: those before, and the last one. A crowd that gets the same frames shares one rope of them."""
+
+
 @dataclass(slots=True, eq=False)
 class Subscription:
     """One ``id`` of one client."""
@@ -45,8 +49,8 @@ class Client:
     identity: Identity
     client_id: str
     subscriptions: dict[int, Subscription]
-    outgoing: list[bytes]
-    """Frames of this tick, in order."""
+    outgoing: Rope | None
+    """Frames of this tick."""
     write: Callable[[bytes], object]
     """Takes what goes to its socket."""
     window: int
@@ -119,6 +123,16 @@ class Unanswered:
         return [action for actions in self._actions.values() for action in actions]
 
 
+def frames_of(rope: Rope | None) -> list[bytes]:
+    """The frames of a rope, in order."""
+    frames: list[bytes] = []
+    while rope is not None:
+        rope, frame = rope
+        frames.append(frame)
+    frames.reverse()
+    return frames
+
+
 class Outbox:
     """Collects the frames of one tick; each client gets its own as one write."""
 
@@ -130,11 +144,11 @@ class Outbox:
 
     def send(self, client: Client, data: bytes) -> None:
         """Queue ready frames for a client."""
-        if not client.outgoing:
+        if client.outgoing is None:
             self.dirty.append(client)
-        client.outgoing.append(data)
+        client.outgoing = (client.outgoing, data)
 
     def take(self) -> list[Client]:
-        """The clients to be written to; their ``outgoing`` is to be emptied."""
+        """The clients to be written to; their ``outgoing`` is to be let go."""
         dirty, self.dirty = self.dirty, []
         return dirty

@@ -24,7 +24,7 @@ from broker.messages import (
     Snapshot,
 )
 
-from .clients import Client, Outbox, Subscription, Unanswered
+from .clients import Client, Outbox, Rope, Subscription, Unanswered, frames_of
 from .codes import BUSY
 from .deflate import Deflater
 from .frames import Dispatch, Subscribe, Unsubscribe, build, outcome
@@ -98,7 +98,7 @@ class Hub:
 
         """
         self._numbers += 1
-        client = Client(self._numbers, identity, client_id, {}, [], write, window)
+        client = Client(self._numbers, identity, client_id, {}, None, write, window)
         self._clients[client.number] = client
         return client
 
@@ -223,15 +223,15 @@ class Hub:
 
     def writes(self) -> Iterable[tuple[Client, bytes]]:
         """What each client gets of this tick, joined."""
-        # Those who hold the same stores follow each other, and get the same: it is joined once for all of them.
-        last: list[bytes] = []
+        # Those who hold the same stores follow each other, and share a rope: it is joined once for all of them.
+        last: Rope | None = None
         last_window, data = -1, b""
         for client in self._outbox.take():
             outgoing = client.outgoing
-            if outgoing != last or client.window != last_window:
+            if outgoing is not last or client.window != last_window:
                 last, last_window = outgoing, client.window
-                data = self._joined(outgoing, client.window)
-            client.outgoing = []
+                data = self._joined(frames_of(outgoing), client.window)
+            client.outgoing = None
             yield client, data
 
     # Inside.

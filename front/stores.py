@@ -10,7 +10,7 @@ from functools import cache
 
 from broker.messages import Error, Fetch, Gone, Held, Snapshot, Update
 
-from .clients import Client, Outbox, Subscription
+from .clients import Client, Outbox, Rope, Subscription
 from .frames import Commit, Subscribed, build, unsubscribed
 from .store_cache import Position, StoreCache
 
@@ -278,16 +278,22 @@ class Stores:
         """Send the same bytes to every holder that can take them; mark the others with where they stand."""
         key = store.key
         dirty = self._outbox.dirty
+        before_it: Rope | None = None
+        rope: Rope = (None, data)
         for client in store.holders:
             if client.blocked:
                 _leave_behind(client, key, before)
                 continue
             if client.behind is not None and key in client.behind:
                 continue
-            # Outbox.send, spelt out: this is the loop that runs once per delivery.
-            if not client.outgoing:
+            # Outbox.send, spelt out: this is the loop that runs once per delivery. Who has got the same so far goes on
+            # sharing it, so that a delivery makes nothing.
+            outgoing = client.outgoing
+            if outgoing is None:
                 dirty.append(client)
-            client.outgoing.append(data)
+            if outgoing is not before_it:
+                before_it, rope = outgoing, (outgoing, data)
+            client.outgoing = rope
 
     def _catch_up(self, client: Client, now: float) -> None:
         behind, client.behind = client.behind or {}, None

@@ -15,15 +15,16 @@ from broker.messages import (
     Outcome,
     Renew,
     Renewed,
+    Snapshot,
     Update,
 )
 from front.clients import MOST_UNANSWERED
-from front.frames import websocket_frame
+from front.frames import StoreRequest, Subscribe, websocket_frame
 from front.gates import Identity
 from front.hub import FRESH, PARCEL, RENEW, Hub
 from front.stores import GRACE, PATIENCE
 
-from .world import Simulated, World, update_frame
+from .world import Simulated, World, snapshot_frame, update_frame
 
 T = TypeVar("T")
 
@@ -419,8 +420,12 @@ def test_bytes_for_many_are_made_once() -> None:
     windows = (0, 0, 15, 15, 9)
     for number, window in enumerate(windows):
         client = hub.opened(Identity("ada", "{}"), str(number), write=lambda _: None, window=window)
-        for frame in frames:
-            hub.send(client, frame)
+        hub.receive(client, Subscribe([StoreRequest(1, "a")]), 0.0)
+    hub.take(Opened(1, "a{}", shared=True, ttl_ms=5_000), 0.0)
+    hub.take(Snapshot("a{}", "e", 0, snapshot_frame("a{}", "e", 0)), 0.0)
+    assert len(list(hub.writes())) == len(windows)
+    for version, text in enumerate((b"x" * 400, b"y" * 400)):
+        hub.take(Commit([Update("a{}", "e", version, version + 1, text)]), 0.0)
     plain, again, packed, packed_again, small = (data for _, data in hub.writes())
     assert plain is again
     assert plain == b"".join(frames)

@@ -5,7 +5,7 @@ from front.openings import MOST_VERDICTS, PATIENCE, Openings
 
 
 def subscription(actor: str = "ada", number: int = 1) -> Subscription:
-    client = Client(1, Identity(actor, f'{{"sub":"{actor}"}}'), "c", {}, [], lambda _: None, 0)
+    client = Client(1, Identity(actor, f'{{"sub":"{actor}"}}'), "c", {}, None, lambda _: None, 0)
     client.subscriptions[number] = Subscription(client, number, None)
     return client.subscriptions[number]
 
