@@ -99,6 +99,11 @@ class Connection:
         """Whether nothing is heard or said any more."""
         return self.state is State.CLOSED
 
+    @property
+    def quiet(self) -> bool:
+        """Whether there is nothing to be heard, sent or ended: most of the time a client only answers our ping."""
+        return not self._events and not self._writes and self.state is not State.CLOSED
+
     def receive(self, data: bytes) -> None:
         """Take bytes from the client's socket.
 

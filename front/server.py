@@ -90,7 +90,8 @@ class Socket(asyncio.Protocol):
         self._heard_at = self._server.now()
         self._pinged = False
         self._connection.receive(data)
-        self._process()
+        if not self._connection.quiet:
+            self._process()
 
     def eof_received(self) -> None:
         """The client sends no more; the transport closes itself after what it still has to write."""
