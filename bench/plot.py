@@ -1,0 +1,43 @@
+"""``python -m bench.plot < figures.json > plot.svg``: the ratios of a run as bars, each beside its target."""
+
+import sys
+
+import msgspec
+
+from .harness import Figure
+
+ROW, LEFT, WIDTH = 26, 190, 420  # pixels
+
+
+def plot(figures: list[Figure]) -> str:
+    """Draw the figures that are compared with something.
+
+    Args:
+        figures: Of one run.
+
+    Returns:
+        An SVG image. A bar is a ratio on its own scale, whose end is twice the target; the line is the target.
+
+    """
+    rows = [figure for figure in figures if figure.ratio is not None]
+    width, height = LEFT + WIDTH + 90, ROW * len(rows) + 10
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-size="12">']
+    for index, figure in enumerate(rows):
+        assert figure.ratio is not None
+        y = 5 + index * ROW
+        target = float(figure.target.split()[1])
+        length = min(figure.ratio / target / 2, 1) * WIDTH
+        colour = "#3a7d5d" if figure.met else "#b5542f"
+        parts += [
+            f'<text x="{LEFT - 8}" y="{y + 15}" text-anchor="end">{figure.name}</text>',
+            f'<rect x="{LEFT}" y="{y + 3}" width="{length:.0f}" height="{ROW - 10}" fill="{colour}"/>',
+            f'<text x="{LEFT + length + 6:.0f}" y="{y + 15}">{figure.ratio:g}</text>',
+        ]
+    middle = LEFT + WIDTH / 2
+    parts.append(f'<line x1="{middle:.0f}" y1="0" x2="{middle:.0f}" y2="{height}" stroke="#444" stroke-dasharray="4"/>')
+    return "\n".join([*parts, "</svg>", ""])
+
+
+if __name__ == "__main__":
+    decoder = msgspec.json.Decoder(Figure)
+    sys.stdout.write(plot([decoder.decode(line) for line in sys.stdin if line.strip()]))
