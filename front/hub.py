@@ -5,7 +5,7 @@ is remembered until it is answered, so the bus may lose anything at any time.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from broker.messages import (
     Action,
@@ -136,6 +136,15 @@ class Hub:
         self._resend.pop(client, None)
 
     # The bus.
+
+    def take_run(self, run: Sequence[MultiplexerMessage], now: float) -> None:
+        """The multiplexer said something, or several things about one store (``runs``)."""
+        if len(run) == 1:
+            self.take(run[0], now)
+        else:
+            self._stores.take_chain(
+                [update for commit in run if isinstance(commit, Commit) for update in commit.updates], now
+            )
 
     def take(self, message: MultiplexerMessage, now: float) -> None:  # noqa: C901 - one case a message
         """The multiplexer said something."""

@@ -19,6 +19,7 @@ from .connection import HEARTBEAT, Connection, Opened, State
 from .doorway import Doorway
 from .gates import Identity
 from .hub import Hub
+from .runs import runs
 from .ticks import Wheel
 
 HELLO_WITHIN = 10.0
@@ -293,12 +294,13 @@ class Server:
 
     async def _read(self) -> None:
         while True:
-            for message in await self._retry(self._bus.read):
+            for run in runs(await self._retry(self._bus.read)):
                 try:
-                    self.hub.take(message, self.now())
+                    self.hub.take_run(run, self.now())
                 except Exception:
-                    _logger.exception("x a %s could not be taken", type(message).__name__)
-                    self.hub.doubt(message, self.now())
+                    _logger.exception("x a %s could not be taken", type(run[0]).__name__)
+                    for message in run:
+                        self.hub.doubt(message, self.now())
             self.flush_soon()
 
     async def _append(self) -> None:

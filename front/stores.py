@@ -5,7 +5,7 @@ gets no frames of stores; it is marked with where it stands, and catches up from
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 
 from broker.messages import Error, Fetch, Gone, Held, Snapshot, Update
@@ -116,6 +116,19 @@ class Stores:
             self._fan_out(store, Position(update.epoch, update.from_version), frame)
         for store, _, _ in taken:
             self._serve_pending(store, insist=False, now=now)
+
+    def take_chain(self, updates: Sequence[Update], now: float) -> None:
+        """Take updates of one store, each of its own commit, to everybody who holds it, in one pass."""
+        store = self._stores.get(updates[0].key)
+        if store is None:
+            return
+        taken = [(update, frame) for update in updates if (frame := store.cache.take_update(update))]
+        if taken:
+            first = taken[0][0]
+            self._fan_out(store, Position(first.epoch, first.from_version), b"".join(frame for _, frame in taken))
+            self._serve_pending(store, insist=False, now=now)
+        if store.cache.awaits_snapshot:
+            self._fetch(store.key, now)
 
     def take_snapshot(self, snapshot: Snapshot, now: float) -> None:
         """Take a snapshot to those who wait for it, and to all holders if it is news to them."""

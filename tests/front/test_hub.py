@@ -10,6 +10,7 @@ from broker.messages import (
     Fetch,
     Gone,
     Lead,
+    MultiplexerMessage,
     Open,
     Opened,
     Outcome,
@@ -22,6 +23,7 @@ from front.clients import MOST_UNANSWERED
 from front.frames import StoreRequest, Subscribe, websocket_frame
 from front.gates import Identity
 from front.hub import FRESH, PARCEL, RENEW, Hub
+from front.runs import runs
 from front.stores import GRACE, PATIENCE
 
 from .world import Simulated, World, snapshot_frame, update_frame
@@ -433,3 +435,37 @@ def test_bytes_for_many_are_made_once() -> None:
     assert len(packed) < len(plain) / 4
     assert small != plain
     assert list(hub.writes()) == []
+
+
+def test_a_run_is_as_its_commits() -> None:
+    """Updates of one store that come at once are the same to its holders as one by one: chain, gap and all."""
+    key = "a{}"
+    updates = [Update(key, "e", v, v + 1, update_frame(key, "e", v, v + 1)) for v in (0, 1, 1, 2, 4)]
+    sent = []
+    for together in (True, False):
+        hub = Hub(front="f")
+        client = hub.opened(Identity("ada", "{}"), "c", write=lambda _: None, window=0)
+        hub.receive(client, Subscribe([StoreRequest(1, "a")]), 0.0)
+        hub.take(Opened(1, key, shared=True, ttl_ms=5_000), 0.0)
+        hub.take(Snapshot(key, "e", 0, snapshot_frame(key, "e", 0)), 0.0)
+        list(hub.writes())
+        while hub.parcel() is not None:
+            pass
+        commits = [Commit([update]) for update in updates]
+        for run in [commits] if together else [[commit] for commit in commits]:
+            hub.take_run(run, 0.0)
+        ((_, data),) = hub.writes()
+        parcel = hub.parcel()
+        assert parcel is not None
+        assert parcel.messages == [Fetch(key)], "the last one leaves a gap"
+        sent.append(data)
+    assert sent[0] == sent[1] == b"".join(websocket_frame(updates[i].frame) for i in (0, 1, 3))
+
+
+def test_what_makes_a_run() -> None:
+    """Only commits that follow each other and change one same store; everything stays, and stays in order."""
+    a, b = (Commit([Update(key, "e", 0, 1, b"")]) for key in "ab")
+    both = Commit([*a.updates, *b.updates])
+    messages: list[MultiplexerMessage] = [a, a, Renewed(1), a, b, b, both, both, Renewed(1), Renewed(1)]
+    assert [len(run) for run in runs(messages)] == [2, 1, 1, 2, 1, 1, 1, 1]
+    assert [message for run in runs(messages) for message in run] == messages
