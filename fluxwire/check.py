@@ -1,4 +1,8 @@
-"""`fluxwire check`: does a fresh subscriber see what the database holds, and does that hold what was played?"""
+"""`fluxwire check`: do subscribers see what the database holds, and does that hold what was played?
+
+The first question goes to any database: every store that everybody shares is subscribed to, held for a while if
+asked, and compared with its render. Patches applied to a stale document must lead to what a fresh render gives.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,9 @@ import json
 import os
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +29,7 @@ from fluxwire.play import TOKEN_SECONDS, door
 from fluxwire.stack import account, state
 from fluxwire.stack.errors import StackError
 from fluxwire.stack.folder import choose
+from fluxwire.subscriptions import Subscription
 
 CHECKER = "fluxwire-check"
 """The actor who subscribes."""
@@ -31,7 +38,15 @@ SHOWN = 20
 PATIENCE = 15.0
 """How long a subscriber may take to reach the database's version, in seconds."""
 
-ROOMS = "select room from chat.room order by room"
+# What ever changed, and what has no parameters; a private store is its actor's alone.
+STORES = """
+select v.key from flux.version v join flux.declared_store d on d.name = flux.key_store(v.key) where not d.private
+union
+select d.name || '{}' from flux.declared_store d
+join pg_catalog.pg_proc p on p.pronamespace = 'stores'::regnamespace and p.proname = d.name
+where not d.private and p.pronargs = 0
+order by 1
+"""
 RENDER = "select epoch, version, document from flux.render($1)"
 # A hash over hashes: one that joined bodies would not see a border that moved.
 MESSAGES = """
@@ -49,6 +64,7 @@ class Findings:
 
     Args:
         stores: How many stores were compared.
+        forbidden: How many stores the checker may not read.
         authors: How many pairs of room and author were compared.
         messages: How many messages the recorded plays posted.
         differences: What is not as it should be, one sentence each.
@@ -56,6 +72,7 @@ class Findings:
     """
 
     stores: int = 0
+    forbidden: int = 0
     authors: int = 0
     messages: int = 0
     differences: list[str] = field(default_factory=list)
@@ -69,6 +86,7 @@ class Findings:
                 *shown,
                 *([f"... and {more} more"] if more else []),
                 f"stores compared            {self.stores}",
+                *([f"stores not to be read      {self.forbidden}"] if self.forbidden else []),
                 f"rooms and authors compared {self.authors}",
                 f"messages played            {self.messages}",
                 f"{len(self.differences)} differences",
@@ -76,21 +94,25 @@ class Findings:
         )
 
 
-async def check(url: str, bearer: str, database: str, played: list[plays.Play]) -> Findings:
+async def check(
+    url: str, bearer: str, database: str, recorded: Callable[[], list[plays.Play]], *, hold: float = 0.0
+) -> Findings:
     """Compare subscribers with the database, and the database with the traces.
 
     Args:
         url: Address of a front's WebSocket.
         bearer: Token of the actor who subscribes.
         database: DSN.
-        played: What was played on it.
+        recorded: Tells what was played on it; asked when the stores have been compared.
+        hold: How long to hold the stores before they are compared, in seconds, while others write.
 
     """
     findings = Findings()
     connection = await asyncpg.connect(database)
     try:
-        await _compare_stores(Client(url, bearer), connection, findings)
-        await _compare_messages(connection, findings, played)
+        await _compare_stores(Client(url, bearer), connection, findings, hold)
+        if played := recorded():
+            await _compare_messages(connection, findings, played)
     finally:
         await connection.close()
     return findings
@@ -116,6 +138,13 @@ def expected(played: list[plays.Play]) -> dict[tuple[str, str], tuple[int, str]]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `fluxwire check` takes."""
     parser.add_argument("--url", help="a front's WebSocket (default: that of the running stack)")
+    parser.add_argument(
+        "--hold",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="hold all stores for so long while others write, then compare (default: 0)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -126,34 +155,39 @@ def run(args: argparse.Namespace) -> int:
     bearer = token.sign(key, CHECKER, lifetime=TOKEN_SECONDS, now=time.time())
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            findings = runner.run(check(url, bearer, database, plays.recorded(folder.path)))
+            findings = runner.run(check(url, bearer, database, partial(plays.recorded, folder.path), hold=args.hold))
     except asyncpg.PostgresError as exc:
         raise StackError(f"The database cannot be compared: {exc}.", f"It was asked as {database}.") from None
     print(findings.summary())
     return 1 if findings.differences else 0
 
 
-async def _compare_stores(client: Client, connection: asyncpg.Connection, findings: Findings) -> None:
-    rooms = [row["room"] for row in await connection.fetch(ROOMS)]
+async def _compare_stores(client: Client, connection: asyncpg.Connection, findings: Findings, hold: float) -> None:
+    keys = [row["key"] for row in await connection.fetch(STORES)]
     try:
         async with asyncio.timeout(PATIENCE):
             await client.connect()
-        await _compare_store(client, connection, findings, "rooms", {})
-        for room in rooms:
-            await _compare_store(client, connection, findings, "room", {"room": room})
+        held = [(key, client.subscribe(*_asked_for(key))) for key in keys]
+        await asyncio.sleep(hold)
+        for key, subscription in held:
+            await _compare_store(client, connection, findings, key, subscription)
     except (TimeoutError, Stopped) as exc:
         findings.differences.append(f"no front lets us in: {type(exc).__name__} {exc}".rstrip())
     finally:
         await client.close()
 
 
+def _asked_for(key: str) -> tuple[str, dict[str, object]]:
+    """Return the name and the parameters in a store key."""
+    name, _, _ = key.partition("{")
+    return name, json.loads(key[len(name) :])
+
+
 async def _compare_store(
-    client: Client, connection: asyncpg.Connection, findings: Findings, name: str, params: dict[str, object]
+    client: Client, connection: asyncpg.Connection, findings: Findings, key: str, subscription: Subscription
 ) -> None:
-    """Subscribe, and compare at the same version; while somebody writes, both sides move and are looked at again."""
+    """Compare at the same version; while somebody writes, both sides move and are looked at again."""
     findings.stores += 1
-    subscription = client.subscribe(name, params)
-    label = f"{name} {json.dumps(params, ensure_ascii=False)}"
     try:
         async with asyncio.timeout(PATIENCE):
             await subscription.ready()
@@ -166,14 +200,20 @@ async def _compare_store(
                 if (subscription.epoch, subscription.version) == (row["epoch"], row["version"]):
                     break
         if digest(subscription.document) != digest(json.loads(row["document"])):
-            findings.differences.append(f"{label}: version {row['version']} is not what the database renders")
+            findings.differences.append(f"{key}: version {row['version']} is not what the database renders")
     except TimeoutError:
         findings.differences.append(
-            f"{label}: after {PATIENCE:.0f} s at version {subscription.version} of epoch {subscription.epoch!r},"
+            f"{key}: after {PATIENCE:.0f} s at version {subscription.version} of epoch {subscription.epoch!r},"
             " which the database is not at"
         )
-    except (Refused, Stopped, asyncpg.PostgresError, rfc8785.CanonicalizationError) as exc:
-        findings.differences.append(f"{label}: {exc}")
+    except Refused as exc:
+        if exc.code == "forbidden":
+            findings.stores -= 1
+            findings.forbidden += 1
+        else:
+            findings.differences.append(f"{key}: {exc}")
+    except (Stopped, asyncpg.PostgresError, rfc8785.CanonicalizationError) as exc:
+        findings.differences.append(f"{key}: {exc}")
     finally:
         client.unsubscribe(subscription)
 

@@ -21,7 +21,7 @@ select
   pg_catalog.pg_get_function_result(p.oid) as result,
   coalesce(pg_catalog.obj_description(p.oid, 'pg_proc'), '') as comment
 from pg_catalog.pg_proc p
-where p.pronamespace = 'flux'::regnamespace and p.proname !~ '^(action|bind|store|watch)_'
+where p.pronamespace = 'flux'::regnamespace and p.proname !~ '^(action|bind|store|watch_[0-9]+)_'
 order by p.proname collate "C", 2
 """
 QUOTED = re.compile(r"(`[^`]*`)")

@@ -48,7 +48,10 @@ from pg_catalog.pg_proc p
 where p.pronamespace in ('actions'::regnamespace, 'stores'::regnamespace) and p.prokind = 'f'
 order by p.proname collate "C"
 """
-WATCHES = "select store, path, source::regclass::oid as source, key, columns from flux.watch order by store, path"
+WATCHES = """
+select store, path, source::regclass::oid as source, key, columns
+from flux.watch where not permission order by store, path
+"""
 COLUMNS = """
 select a.attname as name, a.atttypid as type, not a.attnotnull as null
 from pg_catalog.pg_attribute a where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped

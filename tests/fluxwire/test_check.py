@@ -110,8 +110,8 @@ def hold_back(frame: dict[str, Any]) -> None:
     ("spoil", "differences"),
     [
         (lambda _: None, []),
-        (alter, ['room {"room": "lobby"}: version 1 is not what the database renders']),
-        (hold_back, ["rooms {}: after 0 s at version 0 of epoch "]),
+        (alter, ['room{"room": "lobby"}: version 1 is not what the database renders']),
+        (hold_back, ["rooms{}: after 0 s at version 0 of epoch "]),
     ],
 )
 async def test_stores(
@@ -123,7 +123,7 @@ async def test_stores(
     await connection.execute("insert into chat.room values ('lobby', 'Lobby', 'ada', now())")
     await connection.close()
     async with front(serving(database18, spoil)) as url, asyncio.timeout(DEADLINE * 2):
-        findings = await check.check(url, "token", database18, [])
+        findings = await check.check(url, "token", database18, list)
     assert (findings.stores, len(findings.differences)) == (2, len(differences))
     assert all(found.startswith(wanted) for found, wanted in zip(findings.differences, differences, strict=True))
 
@@ -135,5 +135,5 @@ async def test_not_let_in(database18: str) -> None:
         await peer.socket.close(4101, "who?")
 
     async with front(away) as url, asyncio.timeout(DEADLINE):
-        findings = await check.check(url, "token", database18, [])
+        findings = await check.check(url, "token", database18, list)
     assert findings.differences == ["no front lets us in: Stopped 4101 who?"]
