@@ -26,7 +26,7 @@ HELLO_WITHIN = 10.0
 """Seconds a client has for its ``hello`` (docs/protocol.md §2)."""
 
 BLOCKED_AT_MOST = 60.0
-"""A socket that takes nothing for so many seconds is given up (4202)."""
+"""A socket that takes nothing for so many seconds is given up (4202); one that takes little is not."""
 
 CLOSE_WITHIN = 3.0
 """Seconds a client has to answer our close before its socket is cut."""
@@ -53,6 +53,7 @@ class Socket(asyncio.Protocol):
 
     __slots__ = (
         "_blocked_at",
+        "_blocked_bytes",
         "_client",
         "_closing_at",
         "_connection",
@@ -74,6 +75,7 @@ class Socket(asyncio.Protocol):
         self._opened_at = self._heard_at = server.now()
         self._pinged = False
         self._blocked_at: float | None = None
+        self._blocked_bytes = 0  # that waited when it was looked at last
         self._closing_at: float | None = None
         self.slot: int | None = None
 
@@ -109,6 +111,7 @@ class Socket(asyncio.Protocol):
     def pause_writing(self) -> None:
         """The client reads too slowly: hold back what can be, and hear nothing from it that would ask for more."""
         self._blocked_at = self._server.now()
+        self._blocked_bytes = self._transport.get_write_buffer_size() if self._transport is not None else 0
         if self._client is not None:
             self._server.hub.blocked(self._client)
         if self._transport is not None and not self._transport.is_closing():
@@ -145,15 +148,11 @@ class Socket(asyncio.Protocol):
         if self._closing_at is not None:
             self._transport.abort()
             return
-        again = self._heard_at + HEARTBEAT
         if self._blocked_at is not None:
-            again = self._blocked_at + BLOCKED_AT_MOST
-            if now >= again:
-                # Nothing more can be said on a blocked socket, not even the code.
-                _logger.info("a client was blocked for too long (%d)", CloseCode.BLOCKED)
-                self._transport.abort()
-                return
-        elif self._client is None:
+            self._look_at_blocked(self._blocked_at, self._transport, now)
+            return
+        again = self._heard_at + HEARTBEAT
+        if self._client is None:
             again = self._opened_at + HELLO_WITHIN
             if now >= again:
                 self.close(CloseCode.NO_HELLO, "no hello in time")
@@ -168,6 +167,18 @@ class Socket(asyncio.Protocol):
                 self._connection.ping()
                 self._send()
         self._server.wheel.put(self, again)
+
+    def _look_at_blocked(self, since: float, transport: asyncio.Transport, now: float) -> None:
+        if now >= since + BLOCKED_AT_MOST:
+            waiting = transport.get_write_buffer_size()
+            if waiting >= self._blocked_bytes:
+                # Nothing more can be said on a blocked socket, not even the code.
+                _logger.info("a client was blocked for too long (%d)", CloseCode.BLOCKED)
+                transport.abort()
+                return
+            since = self._blocked_at = now
+            self._blocked_bytes = waiting
+        self._server.wheel.put(self, since + BLOCKED_AT_MOST)
 
     def _process(self) -> None:
         try:

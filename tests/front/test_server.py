@@ -13,7 +13,7 @@ from broker.errors import BusLost
 from broker.memory_bus import MemoryBus
 from broker.messages import MultiplexerMessage, Parcel
 from front.clients import frames_of
-from front.server import WRITE_BUFFER
+from front.server import BLOCKED_AT_MOST, WRITE_BUFFER
 
 from .running import DEADLINE, GATE, Multiplexer, Running, on_both_loops, running, soon
 from .wire import Json, Reader, masked, request
@@ -240,6 +240,29 @@ async def test_a_client_blocked_for_too_long_is_cut(monkeypatch: pytest.MonkeyPa
         assert len(front.sockets) == 1
         for _ in range(200):
             await front.multiplexer.commit("a", padding=60_000)
+        await _until(lambda: not front.sockets)
+
+
+@on_both_loops
+async def test_a_slow_client_is_not_cut() -> None:
+    """4202 is for a socket that takes nothing: who takes a little within the time has the time again."""
+    async with running() as front, _plain_client(front, receive_buffer=4096) as (reader, writer):
+        writer.write(masked(json.dumps({"type": "subscribe", "stores": [{"id": 1, "name": "a"}]}).encode()))
+        for _ in range(2):
+            await _read_frame(reader)
+        for _ in range(100):
+            await front.multiplexer.commit("a", padding=60_000)
+        await _until(lambda: front.sockets[0]._blocked_at is not None)
+        (slow,) = front.sockets
+        assert slow._blocked_at is not None
+        assert slow._transport is not None
+        slow._blocked_bytes = slow._transport.get_write_buffer_size() + 1  # one byte was taken
+        first = slow._blocked_at + BLOCKED_AT_MOST
+        slow.look(first)
+        assert not slow._transport.is_closing()
+        slow.look(first + BLOCKED_AT_MOST - 1)
+        assert not slow._transport.is_closing()
+        slow.look(first + BLOCKED_AT_MOST)
         await _until(lambda: not front.sockets)
 
 
