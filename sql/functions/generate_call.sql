@@ -17,6 +17,8 @@ declare
   _from text;
   _check text;
   _call text;
+  _plain boolean;
+  _given text[] := '{}';
 begin
   select p.* into strict _function from pg_catalog.pg_proc p where p.oid = generate_call.function;
   _schema := _function.pronamespace::regnamespace::text;
@@ -28,13 +30,19 @@ begin
       message = format('%s: every argument needs a name, and none can be variadic', generate_call.function);
   end if;
 
+  select not _function.proretset and t.typtype <> 'c' and _function.prorettype <> 'record'::regtype
+  into _plain
+  from pg_catalog.pg_type t
+  where t.oid = _function.prorettype;
+
   for _argument in
-    select a.name, format_type(a.type, null) as type, pg_get_function_arg_default(_function.oid, a.position::integer) as default_value
+    select a.name, format_type(a.type, null) as type, t.typtype in ('b', 'e', 'd') and t.typcategory <> 'A' and t.typname !~ '^json' as plain, pg_get_function_arg_default(_function.oid, a.position::integer) as default_value
     from unnest(
       _function.proargnames,
       coalesce(_function.proallargtypes, _function.proargtypes::oid[]),
       coalesce(_function.proargmodes, array_fill('i'::"char", array[_function.pronargs]))
     ) with ordinality as a (name, type, mode, position)
+    join pg_catalog.pg_type t on t.oid = a.type
     where a.mode in ('i', 'b')
     order by a.position
   loop
@@ -43,6 +51,14 @@ begin
     if _argument.default_value is null then
       _needed := _needed || _argument.name;
     end if;
+    _given := _given || format(
+      case
+        when _argument.default_value is null then '%1$I => (params ->> %1$L)::%2$s'
+        else '%1$I => case when params ? %1$L then (params ->> %1$L)::%2$s else (%3$s)::%2$s end'
+      end,
+      _argument.name, _argument.type, _argument.default_value
+    );
+    _plain := _plain and _argument.plain;
     _argument.default_value := case
       when _argument.default_value is null then format('p.%I', _argument.name)
       -- Null is a value: it is not what was left out.
@@ -74,7 +90,20 @@ begin
     _from, _schema, _function.proname, '%s'
   );
 
-  if _kind = 'action' then
+  if _kind = 'action' and _plain then
+    -- Scalars in, a scalar out: an expression, which needs no executor, where the general way is a query.
+    execute format(
+      'create or replace function flux.%I(params jsonb) returns jsonb language plpgsql as %L',
+      'action_' || _function.proname,
+      format(
+        case
+          when _function.prorettype = 'void'::regtype then E'declare\n  _ignored text;\nbegin%s\n  _ignored := actions.%I(%s)::text;\n  return null;\nend'
+          else E'begin%s\n  return to_jsonb(actions.%I(%s));\nend'
+        end,
+        _check, _function.proname, array_to_string(_given, ', ')
+      )
+    );
+  elsif _kind = 'action' then
     execute format(
       'create or replace function flux.%I(params jsonb) returns jsonb language plpgsql as %L',
       'action_' || _function.proname, format(E'begin%s\n  %s\nend', _check, format(_call, array_to_string(_named, ', ')))

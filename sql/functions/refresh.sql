@@ -35,6 +35,34 @@ begin
     perform flux.generate_call(_function.name);
   end loop;
 
+  -- One function that calls any action by its name: its branches are expressions, where a statement made of the name would have to
+  -- be planned each time.
+  execute format(
+    'create or replace function flux.call_action(name text, params jsonb) returns jsonb language plpgsql as %L',
+    format(
+      E'begin\n  %s\n    perform flux.reject(''unknown_action'', format(''There is no action "%%s".'', left(name, 51)));\n    return null;%s\nend',
+      coalesce(
+        (
+          select 'case name' || string_agg(
+            format(E'\n    when %L then return flux.%I(params);', p.proname, 'action_' || p.proname), '' order by p.proname
+          ) || E'\n    else'
+          from pg_catalog.pg_proc p
+          where p.pronamespace = 'actions'::regnamespace and p.prokind = 'f'
+        ),
+        ''
+      ),
+      case when exists (
+        select from pg_catalog.pg_proc p where p.pronamespace = 'actions'::regnamespace and p.prokind = 'f'
+      ) then E'\n  end case;' end
+    )
+  );
+
+  comment on function flux.call_action(text, jsonb) is $comment$
+Call an action by its name, with its arguments as one object. Made anew by flux.refresh for the actions there are.
+
+Raises FX001 for an unknown action and for arguments that are not its own.
+$comment$;
+
   -- Partitions may have come since.
   perform flux.generate_watch(w.id) from flux.watch w order by w.id;
 

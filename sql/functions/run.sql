@@ -40,12 +40,8 @@ begin
     if jsonb_typeof(_params) <> 'object' then
       perform flux.reject('invalid_argument', 'Parameters are a JSON object.');
     end if;
-    if to_regprocedure(format('flux.%I(jsonb)', 'action_' || left(run.name, 51))) is null then
-      perform flux.reject('unknown_action', format('There is no action "%s".', left(run.name, 51)));
-    end if;
-
     _ignored := set_config('role', 'fluxwire_application', true);
-    execute format('select flux.%I($1)', 'action_' || run.name) into _result.reply using _params;
+    _result.reply := flux.call_action(run.name, _params);
     perform flux.put_back();
 
     -- Constraints that wait for the commit are checked now, so that their verdict is this action's own.
