@@ -92,7 +92,8 @@ class Dispatcher:
         self._queue: deque[Job] = deque()
         self._holds: dict[Lane, Hold] = {}
         self._pauses: dict[Lane, float] = {}
-        # Both by id(delivery): each job keeps its delivery alive.
+        # All three by id(delivery): each job keeps its delivery alive.
+        self._in_hand: dict[int, Delivery] = {}
         self._open_jobs: Counter[int] = Counter()
         self._deadly: set[int] = set()
         self._losses: Counter[Identity] = Counter()
@@ -101,6 +102,7 @@ class Dispatcher:
         """Forget what is queued: the bus hands it out again. What actions have done to batches is remembered."""
         self._queue.clear()
         self._holds.clear()
+        self._in_hand.clear()
         self._open_jobs.clear()
         self._deadly.clear()
 
@@ -112,6 +114,9 @@ class Dispatcher:
         """Queue the actions of deliveries; what needs no batch (no action, a lane there is not) is settled at once."""
         settled = Settled()
         for delivery in deliveries:
+            if delivery.attempts > 1 and any(held.parcel == delivery.parcel for held in self._in_hand.values()):
+                # A sweep has handed us what we hold: that says nothing of what it does to multiplexers.
+                continue
             jobs = [
                 Job(delivery.parcel.front, message, delivery, alone=delivery.attempts > MAX_LOSSES)
                 for message in delivery.parcel.messages
@@ -126,7 +131,9 @@ class Dispatcher:
                     settled.add(job, _invalid(job.action, "unknown_lane", "There is only lane 0."))
             if id(delivery) not in self._open_jobs:
                 settled.done.append(delivery)
-            elif delivery.attempts > MAX_ATTEMPTS:
+                continue
+            self._in_hand[id(delivery)] = delivery
+            if delivery.attempts > MAX_ATTEMPTS:
                 self._deadly.add(id(delivery))
         return settled
 
@@ -206,7 +213,7 @@ class Dispatcher:
     def _close(self, job: Job, settled: Settled) -> None:
         self._open_jobs[id(job.delivery)] -= 1
         if not self._open_jobs[id(job.delivery)]:
-            del self._open_jobs[id(job.delivery)]
+            del self._open_jobs[id(job.delivery)], self._in_hand[id(job.delivery)]
             self._deadly.discard(id(job.delivery))
             settled.done.append(job.delivery)
 

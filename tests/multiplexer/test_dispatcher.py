@@ -139,6 +139,20 @@ def test_poison() -> None:
     assert [(identity(job.action), job.refusal) for job in innocent] == [(identity(good), None)]
 
 
+def test_what_is_in_hand_is_not_taken_twice() -> None:
+    """A sweep that hands out what waits here for a stranger's lock neither doubles it nor makes it poison."""
+    dispatcher = Dispatcher(batch=10)
+    parcel = Parcel("f1", [action(1)])
+    dispatcher.add([Handed(parcel)])
+    dispatcher.settle(dispatcher.next_batch(0), [RETRY], 0)
+    for attempts in range(2, MAX_ATTEMPTS + 3):
+        assert dispatcher.add([Handed(parcel, attempts=attempts)]) == Settled()
+    again = dispatcher.next_batch(10)
+    assert [(job.action.number, job.refusal) for job in again] == [(1, None)]
+    assert len(dispatcher.settle(again, [OK], 10).done) == 1
+    assert dispatcher.next_batch(10) == []
+
+
 def test_a_parcel_that_ends_multiplexers() -> None:
     """Handed out again and again its actions run alone; at last the first never applied is poison, alone."""
     dispatcher = Dispatcher(batch=10)
