@@ -14,6 +14,7 @@ from .subscriptions import Refused
 WINDOW = 500
 """How many actions are under way at most; a front refuses more than 1,000 of a connection as ``busy``."""
 SEND_AGAIN = {"number_gap", "busy"}
+EXPIRED = "client_expired"
 
 
 class Dispatched:
@@ -25,13 +26,15 @@ class Dispatched:
 
     """
 
-    __slots__ = ("_outcome", "name", "number", "params", "sent_at", "settled_at")
+    __slots__ = ("_outcome", "name", "number", "params", "sent_at", "settled_at", "uncertain")
 
     def __init__(self, name: str, params: Mapping[str, object]) -> None:
         self.name = name
         # Sent again it has to be the same, or the number would be one of another action.
         self.params = frames.raw(params)
         self.number = 0
+        self.uncertain = False
+        """Whether a connection was lost while it was under way: it may have taken effect."""
         self.sent_at: float | None = None
         """When it was first sent, in seconds of the session's clock."""
         self.settled_at: float | None = None
@@ -87,19 +90,30 @@ class Dispatches:
 
     def restart(self) -> None:
         """Send all that is kept again, on a fresh connection."""
+        for number in self._in_flight:
+            self._kept[number].uncertain = True
+        self._send_all()
+
+    def _send_all(self) -> None:
         self._in_flight.clear()
         self._ready = deque(self._kept)
         self._progress = True
         self._send_again = None
 
     def renumber(self) -> None:
-        """Begin at 1, for a new client id."""
+        """Begin at 1, for a new client id.
+
+        What may have taken effect under the old one is not sent again: whoever waits for it is told instead.
+        """
         kept = list(self._kept.values())
         self._kept.clear()
         self._next = 1
         for action in kept:
-            self.add(action)
-        self.restart()
+            if action.uncertain:
+                action.fail(Refused(frames.Error(EXPIRED, "It is not known whether the action took effect.")))
+            else:
+                self.add(action)
+        self._send_all()
 
     @property
     def has_next(self) -> bool:
@@ -127,7 +141,10 @@ class Dispatches:
         self._in_flight.discard(outcome.number)
         action = self._kept.get(outcome.number)
         code = outcome.error.code if outcome.error else ""
-        if action is not None and outcome.status == "invalid" and code == "client_expired":
+        if code == EXPIRED and outcome.number > 1 and 1 in self._kept:
+            # §6: who keeps its first action was overtaken by a later one, and is not forgotten.
+            code = "number_gap"
+        if action is not None and outcome.status == "invalid" and code == EXPIRED:
             return code
         if action is not None and outcome.status == "invalid" and code in SEND_AGAIN:
             # The first reason counts: the numbers behind a busy one are gaps.
@@ -140,8 +157,8 @@ class Dispatches:
             return None
         if not self._progress:
             # All was sent again, in order, and nothing was taken: numbers before ours are missing for good.
-            return "busy" if self._send_again == "busy" else "client_expired"
-        self.restart()
+            return "busy" if self._send_again == "busy" else EXPIRED
+        self._send_all()
         self._progress = False
         return None
 

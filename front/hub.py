@@ -46,6 +46,10 @@ FRESH = 6.0
 """A multiplexer that has not been heard for so many seconds does not count as there."""
 
 
+OUT_OF_TURN = {"number_gap", "client_expired"}
+"""What an action is told that came before an earlier one; the second when that earlier one was the client's first."""
+
+
 class Hub:
     """Everything one front knows.
 
@@ -307,7 +311,7 @@ class Hub:
             return
         if (
             message.error is not None
-            and message.error.code == "number_gap"
+            and message.error.code in OUT_OF_TURN
             and client.unanswered.waits_before(message.lane, message.number)
         ):
             # The bus lost an earlier one. The client has done nothing wrong: send all of them again, in order.

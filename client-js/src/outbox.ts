@@ -106,7 +106,7 @@ export class Outbox {
     }
     const { code } = outcome.error;
     if (outcome.status === 'invalid') {
-      if (code === 'busy' || (code === 'number_gap' && kept !== this.#kept[0])) {
+      if (code === 'busy' || this.#overtook(kept, code)) {
         this.#again(kept, code);
         return false;
       }
@@ -134,10 +134,16 @@ export class Outbox {
     return kept;
   }
 
-  /** It was not tried: send it again, and for a gap all before it, once nothing is under way. */
-  #again(early: Kept, code: 'busy' | 'number_gap'): void {
+  /** Whether it only came before an earlier one; `client_expired` says so if that one is the client's first. */
+  #overtook(kept: Kept, code: string): boolean {
+    const [first] = this.#kept;
+    return kept !== first && (code === 'number_gap' || (code === 'client_expired' && first?.number === 1));
+  }
+
+  /** It was not tried: send it again, and unless it is the front that is busy all before it, once nothing is under way. */
+  #again(early: Kept, code: string): void {
     const position = this.#kept.indexOf(early);
-    const from = code === 'number_gap' ? 0 : position;
+    const from = code === 'busy' ? position : 0;
     for (const kept of this.#kept.slice(from, position + 1)) kept.underWay = false;
     this.#holding = true;
   }

@@ -130,6 +130,18 @@ describe('§4', () => {
     expect(answers).toEqual({ replies: [1], errors: [] });
   });
 
+  test('who keeps its first action was only overtaken: the id stays, and all is sent again', () => {
+    const { box, add, answers } = outbox();
+    add('a', 'b', 'c');
+    box.send(MAX);
+    expect(box.settle(bad(2, 'invalid', 'client_expired'))).toBe(false);
+    box.settle(bad(3, 'invalid', 'number_gap'));
+    box.settle(ok(1));
+    expect(box.client).toBe('client-1');
+    expect(sent(box.send(MAX))).toBe('2b 3c');
+    expect(answers).toEqual({ replies: [1], errors: [] });
+  });
+
   test('what may have been applied under an expired id is not sent under another: its caller is told', () => {
     const { box, add, answers } = outbox();
     add('a', 'b');

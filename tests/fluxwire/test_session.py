@@ -403,6 +403,33 @@ class TestActions:
         for action in (done, kept, last):
             await reply(action)
 
+    async def test_overtaken(self, opened: Wire) -> None:
+        """A client whose first action was overtaken by the second is not known yet: its id and numbers stay."""
+        actions = [opened.session.dispatch("act", {}) for _ in range(3)]
+        opened.sent()
+        opened.outcome(2, "invalid", "client_expired")
+        opened.outcome(3, "invalid", "number_gap")
+        opened.outcome(1, reply=1)
+        assert opened.session.start_over is None
+        assert numbers(opened.sent()) == [2, 3]
+        opened.outcome(2, reply=2)
+        opened.outcome(3, reply=3)
+        assert [await reply(action) for action in actions] == [1, 2, 3]
+
+    async def test_uncertain(self, opened: Wire) -> None:
+        """What may have been applied under an expired id is not sent under another: who waits for it is told."""
+        _, uncertain = (opened.session.dispatch("act", {}) for _ in range(2))
+        opened.sent()
+        opened.outcome(1)
+        kept = opened.session.dispatch("kept", {})
+        assert numbers(opened.reopen()) == [2, 3]
+        opened.outcome(2, "invalid", "client_expired")
+        assert [(frame["number"], frame["name"]) for frame in opened.reopen()] == [(1, "kept")]
+        opened.outcome(1)
+        await reply(kept)
+        with pytest.raises(Refused, match="client_expired"):
+            await reply(uncertain)
+
     async def test_gap_for_good(self, opened: Wire) -> None:
         """A front that misses numbers which have their outcome has forgotten us: we take a new id as well."""
         for _ in range(2):

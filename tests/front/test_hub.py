@@ -291,10 +291,21 @@ def test_a_gap_that_the_bus_made_is_mended() -> None:
 def test_a_gap_that_the_client_made_is_told() -> None:
     """§6, number_gap."""
     world, (client,) = settled()
+    world.dispatch(client)
     client.sent = 4
     world.dispatch(client)
     world.talk()
-    assert [(outcome["number"], outcome["error"]["code"]) for outcome in client.outcomes] == [(5, "number_gap")]
+    assert [outcome["number"] for outcome in client.outcomes] == [1, 5]
+    assert client.outcomes[1]["error"]["code"] == "number_gap"
+
+
+def test_a_client_that_is_not_known_is_told() -> None:
+    """§6, client_expired."""
+    world, (client,) = settled()
+    client.sent = 4
+    world.dispatch(client)
+    world.talk()
+    assert [(outcome["number"], outcome["error"]["code"]) for outcome in client.outcomes] == [(5, "client_expired")]
 
 
 def test_too_many_actions() -> None:

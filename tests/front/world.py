@@ -260,8 +260,10 @@ class World:
             self.results[action.client, action.number] = result
         elif action.number <= last:
             result = self.results[action.client, action.number]
-        else:
+        elif last:
             error = Error("number_gap", f"Number {last + 1} was expected.")
+        else:
+            error = Error("client_expired", "This client is not known.")
         status = "ok" if error is None else "invalid"
         self.own.append(Outcome(action.connection, action.lane, action.number, status, None, error, result))
 
