@@ -3,6 +3,7 @@
 - BusError
     - BusLost: the bus cannot be reached, or was, and the call may or may not have taken effect
     - BadMessage: bytes on the bus that are no message of ours
+    - BadAddress: text that is no address of a bus
 """
 
 
@@ -16,3 +17,7 @@ class BusLost(BusError):
 
 class BadMessage(BusError):
     """Bytes on the bus that are no message of ours."""
+
+
+class BadAddress(BusError):
+    """Text that is no address of a bus."""

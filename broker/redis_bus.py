@@ -1,4 +1,4 @@
-"""Both buses on Redis Streams (or Valkey's, which are the same); the only file that knows the Redis client.
+"""Both buses on Redis Streams (or Valkey's, which are the same).
 
 Keys, each after the namespace and a colon:
 
@@ -13,24 +13,17 @@ a stream has begun anew below their position.
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
-
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
 
 from . import codec
 from .bus import Delivery
 from .errors import BadMessage, BusLost
 from .messages import MultiplexerMessage, Parcel
+from .redis_connection import Connection, is_error
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 GROUP = "multiplexer"
 FIELD = b"data"
@@ -43,91 +36,15 @@ READ_ENTRIES = 200
 """How many entries of a stream one read takes at most."""
 BLOCK_MS = 1000
 """How long Redis holds a reader when it is quiet, in milliseconds."""
-ANSWER_SECONDS = 3.0
-"""How long an answer may take, beyond what we asked Redis to wait, until the connection counts as lost, in seconds."""
 
 Entries = list[tuple[bytes, dict[bytes, bytes] | None]]
-
-
-class _Connection:
-    """One connection to Redis: commands run one at a time, in the order of the calls.
-
-    Args:
-        url: ``redis://…`` or ``unix://…``.
-        waits: How long Redis may hold a command back before it answers, in seconds.
-
-    """
-
-    def __init__(self, url: str, waits: float = 0.0) -> None:
-        self._redis: Redis = Redis.from_url(
-            url,
-            socket_timeout=waits + ANSWER_SECONDS,
-            socket_connect_timeout=ANSWER_SECONDS,
-            # The default retries in silence for up to a minute; whoever calls a bus does that better.
-            retry=Retry(NoBackoff(), 0),
-            max_connections=1,
-        )
-        self._turn = asyncio.Lock()
-        self._running: asyncio.Task[Any] | None = None
-        self._closed = False
-
-    async def run(self, *command: bytes | str | int) -> Any:  # noqa: ANN401 - each command has its own answer
-        """Run one command.
-
-        Raises:
-            BusLost: There is no answer, or it is an error.
-
-        """
-        return await self._do(self._redis.execute_command(*command))  # type: ignore[no-untyped-call]
-
-    async def run_all(self, commands: Sequence[Sequence[bytes | str | int]], **options: bool) -> list[Any]:
-        """Run several commands in one go, without a transaction: another client's may come between.
-
-        Args:
-            commands: The commands, each with its arguments.
-            options: What the Redis client needs to know to parse the answers.
-
-        Raises:
-            BusLost: There is no answer, or one of them is an error.
-
-        """
-        pipeline = self._redis.pipeline(transaction=False)
-        for command in commands:
-            pipeline.execute_command(*command, **options)
-        return await self._do(pipeline.execute())
-
-    async def close(self) -> None:
-        """Close the connection; a command that waits ends with BusLost."""
-        self._closed = True
-        if self._running is not None:
-            self._running.cancel()
-        await self._redis.aclose()
-
-    async def _do(self, command: Coroutine[Any, Any, T]) -> T:
-        try:
-            async with self._turn:
-                if self._closed:
-                    raise BusLost("this end was closed")
-                self._running = asyncio.current_task()
-                return await command
-        except (RedisError, OSError) as exc:
-            raise BusLost(str(exc)) from exc
-        except asyncio.CancelledError:
-            # The client has no other way to stop a command that waits: `close` cancels the task that runs it.
-            task = asyncio.current_task()
-            if self._closed and task is not None and task is self._running and task.uncancel() == 0:
-                raise BusLost("this end was closed") from None
-            raise
-        finally:
-            self._running = None
-            command.close()
 
 
 class RedisFrontBus:
     """A front's end; see :class:`broker.bus.FrontBus`.
 
     Args:
-        url: ``redis://…`` or ``unix://…``.
+        url: The server's address; see ``redis_connection``.
         namespace: Prefix of every key.
         front: The front's id, another one for each start of a front.
 
@@ -140,8 +57,8 @@ class RedisFrontBus:
         self._position = {self._updates: b"0-0", self._own: b"0-0"}
         self._own_read: list[bytes] = []
         self._in_doubt = False
-        self._writer = _Connection(url)
-        self._reader = _Connection(url, waits=BLOCK_MS / 1000)
+        self._writer = Connection(url)
+        self._reader = Connection(url, waits=BLOCK_MS / 1000)
 
     async def start(self) -> None:
         """See :meth:`broker.bus.FrontBus.start`."""
@@ -190,7 +107,7 @@ class RedisFrontBus:
         try:
             info = await self._reader.run("XINFO STREAM", stream)
         except BusLost as exc:
-            if _is_error(exc, "no such key"):
+            if is_error(exc, "no such key"):
                 return b"0-0"
             raise
         last_id: bytes = info["last-generated-id"]
@@ -210,7 +127,7 @@ class RedisMultiplexerBus:
     """The multiplexer's end; see :class:`broker.bus.MultiplexerBus`.
 
     Args:
-        url: ``redis://…`` or ``unix://…``.
+        url: The server's address; see ``redis_connection``.
         namespace: Prefix of every key.
         name: This multiplexer's own name among the consumers of the action bus.
 
@@ -223,8 +140,8 @@ class RedisMultiplexerBus:
         self._name = name
         self._last_received = b"0-0"
         self._in_doubt = False
-        self._writer = _Connection(url)
-        self._reader = _Connection(url, waits=BLOCK_MS / 1000)
+        self._writer = Connection(url)
+        self._reader = Connection(url, waits=BLOCK_MS / 1000)
 
     async def receive(self, limit: int) -> Sequence[Delivery]:
         """See :meth:`broker.bus.MultiplexerBus.receive`."""
@@ -256,7 +173,7 @@ class RedisMultiplexerBus:
                     )
                 )[:2]
             except BusLost as exc:
-                if not _is_error(exc, "NOGROUP"):
+                if not is_error(exc, "NOGROUP"):
                     raise
                 await self._make_group(self._writer)
                 return deliveries
@@ -292,7 +209,7 @@ class RedisMultiplexerBus:
                 *("STREAMS", self._actions, after),
             )
         except BusLost as exc:
-            if not _is_error(exc, "NOGROUP"):
+            if not is_error(exc, "NOGROUP"):
                 raise
             # The first multiplexer of all, or Redis came back empty.
             await self._make_group(self._reader)
@@ -300,13 +217,13 @@ class RedisMultiplexerBus:
             return []
         return answer[0][1] if answer else []
 
-    async def _make_group(self, connection: _Connection) -> None:
+    async def _make_group(self, connection: Connection) -> None:
         try:
             # From the first entry on, which may be older than the group.
             await connection.run("XGROUP CREATE", self._actions, GROUP, "0", "MKSTREAM")
         except BusLost as exc:
             # Another multiplexer was faster.
-            if not _is_error(exc, "BUSYGROUP"):
+            if not is_error(exc, "BUSYGROUP"):
                 raise
 
     async def _with_attempts(self, entries: Entries) -> list[tuple[bytes, dict[bytes, bytes] | None, int]]:
@@ -377,8 +294,3 @@ def _order(entry: bytes) -> tuple[int, int]:
     """Return what the ids of entries are ordered by."""
     milliseconds, _, count = entry.partition(b"-")
     return int(milliseconds), int(count)
-
-
-def _is_error(exc: BusLost, text: str) -> bool:
-    """Return whether Redis answered with this error."""
-    return isinstance(exc.__cause__, ResponseError) and text in str(exc.__cause__)

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from broker.errors import BadAddress
+from broker.redis_connection import check_address
+
 from .gates import SHORTEST_KEY
 
 
@@ -16,7 +19,7 @@ class Settings:
     """What a front needs to know."""
 
     redis_url: str
-    """``redis://…`` or ``unix:///path/to.sock``; REDIS_URL."""
+    """Where the buses are, see ``broker.redis_connection``; REDIS_URL."""
     key: bytes
     """The secret that signs tokens; the content of FLUXWIRE_KEY_FILE."""
     namespace: str = "fluxwire"
@@ -44,8 +47,10 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     faults: list[str] = []
 
     redis_url = environment.get("REDIS_URL", "")
-    if not redis_url.startswith(("redis://", "rediss://", "unix://")):
-        faults.append("REDIS_URL must be a redis://, rediss:// or unix:// address")
+    try:
+        check_address(redis_url)
+    except BadAddress as exc:
+        faults.append(f"REDIS_URL is no address of a Redis: {exc}")
 
     key = b""
     key_file = environment.get("FLUXWIRE_KEY_FILE", "")

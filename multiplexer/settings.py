@@ -6,6 +6,9 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from broker.errors import BadAddress
+from broker.redis_connection import check_address
+
 from .errors import SettingsError
 
 
@@ -39,12 +42,16 @@ class Settings:
         """Read the settings, once.
 
         Raises:
-            SettingsError: Naming every variable that is missing.
+            SettingsError: Naming every variable that is missing, or what is wrong with an address.
 
         """
         missing = [name for name in ("DATABASE_URL", "REDIS_URL") if not environment.get(name)]
         if missing:
             raise SettingsError(f"Not set: {', '.join(missing)}.")
+        try:
+            check_address(environment["REDIS_URL"])
+        except BadAddress as exc:
+            raise SettingsError(f"REDIS_URL is no address of a Redis: {exc}") from exc
         return cls(
             database_url=environment["DATABASE_URL"],
             redis_url=environment["REDIS_URL"],

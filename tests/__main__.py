@@ -125,6 +125,8 @@ def missing_packages() -> list[str]:
         wanted.append("chromium")
     if binaries.debian_postgres(15) is None:
         wanted.append("postgresql-15")
+    if binaries.debian_redis() is None:
+        wanted.append("redis-server")
     return wanted
 
 

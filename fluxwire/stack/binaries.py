@@ -1,4 +1,4 @@
-"""Where the programs of Postgres and Valkey are."""
+"""Where the programs of Postgres, Valkey and Redis are."""
 
 import importlib.metadata
 import importlib.util
@@ -39,6 +39,12 @@ def debian_postgres(major: int) -> Path | None:
     """Find the programs of Debian's Postgres of this major version, or None."""
     programs = DEBIAN_POSTGRES / str(major) / "bin"
     return programs if (programs / "initdb").exists() else None
+
+
+def debian_redis() -> Path | None:
+    """Find Debian's Redis server, or None."""
+    found = shutil.which("redis-server")
+    return Path(found) if found else None
 
 
 def valkey() -> Path:

@@ -7,53 +7,16 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from redis.asyncio import Redis
 
-from broker import codec, redis_bus
-from broker.bus import FrontBus, MultiplexerBus
+from broker import codec, redis_bus, redis_connection
 from broker.errors import BusLost
 from broker.redis_bus import RedisFrontBus, RedisMultiplexerBus
 from fluxwire.stack import binaries
 from fluxwire.stack.valkey import Valkey
 from tests.services import running, scratch_folder
 
+from .cluster import RedisCluster
 from .conformance import DEADLINE, Conformance, lead, numbers, parcel, take, until
-
-
-class RedisCluster:
-    """Ends on one server, closed at the end of a test."""
-
-    def __init__(self, url: str, namespace: str) -> None:
-        self.url = url
-        self.namespace = namespace
-        self.redis = Redis.from_url(url)
-        self.ends: list[FrontBus | MultiplexerBus] = []
-
-    def front(self, front: str) -> FrontBus:
-        end = RedisFrontBus(self.url, self.namespace, front)
-        self.ends.append(end)
-        return end
-
-    def multiplexer(self, name: str) -> MultiplexerBus:
-        end = RedisMultiplexerBus(self.url, self.namespace, name)
-        self.ends.append(end)
-        return end
-
-    async def flush(self) -> None:
-        if keys := await self.keys():
-            await self.redis.delete(*keys)
-
-    async def keys(self) -> list[bytes]:
-        return [key async for key in self.redis.scan_iter(f"{self.namespace}:*")]
-
-    async def length(self, stream: str) -> int:
-        return int(await self.redis.xlen(f"{self.namespace}:{stream}"))
-
-    async def close(self) -> None:
-        for end in self.ends:
-            await end.close()
-        await self.flush()
-        await self.redis.aclose()
 
 
 @pytest.fixture
@@ -201,7 +164,7 @@ async def test_nobody_there(tmp_path: Path) -> None:
 
 async def test_silent_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection on which no answer comes is given up after a while."""
-    monkeypatch.setattr(redis_bus, "ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(redis_connection, "ANSWER_SECONDS", 0.1)
     over = asyncio.Event()
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
