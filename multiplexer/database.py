@@ -268,6 +268,8 @@ class Database:
                     made = await asyncpg.connect(
                         url,
                         timeout=CONNECT_TIMEOUT,
+                        # The server ends what takes too long; who has not heard of it by then never will.
+                        command_timeout=statement_timeout + CONNECT_TIMEOUT,
                         server_settings={
                             "application_name": f"fluxwire {role} {name}",
                             "statement_timeout": str(round(statement_timeout * 1000)),

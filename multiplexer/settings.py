@@ -13,7 +13,8 @@ from .errors import SettingsError
 
 
 def _own_name() -> str:
-    return f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
+    # The process number for whoever looks for it; the rest because numbers are used again.
+    return f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ from fluxwire.stack.process import Program
 # A child that lived this long has not failed to start, in seconds.
 SETTLED = 5.0
 LONGEST_PAUSE = 5.0
+# How often a condition is looked at that nothing announces, in seconds.
+LOOK = 0.5
 FIRST_PAUSE = 0.2
 # After so many failures in a row we say what its log says.
 FAILURES_TO_TELL = 3
@@ -91,10 +93,10 @@ class Supervisor:
                 raise StackError(f"Not ready after {limit:.0f} seconds.", f"See {names}")
             self._sleep(min(self._tend(), 0.05))
 
-    def watch(self) -> None:
-        """Start again whatever dies, until a signal's handler raises."""
-        while True:
-            self._sleep(self._tend())
+    def watch(self, until: Callable[[], bool] = lambda: False) -> None:
+        """Start again whatever dies, until a signal's handler raises, or until this holds; looked at now and then."""
+        while not until():
+            self._sleep(min(self._tend(), LOOK))
 
     def stop(self) -> None:
         """Stop all children, those started last first."""

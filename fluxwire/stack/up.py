@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from fluxwire import token
@@ -31,6 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     chat = CHECKOUT / "examples" / "chat"
     parser.add_argument("--port", type=_port, default=8000, help="where the fronts listen (default: 8000)")
     parser.add_argument("--fronts", type=_number, default=2, metavar="N", help="how many fronts share it (default: 2)")
+    parser.add_argument(
+        "--multiplexers", type=_number, default=1, metavar="N", help="how many, one of which leads (default: 1)"
+    )
     parser.add_argument("--fresh", action="store_true", help="throw away the data folder's content first")
     parser.add_argument(
         "--application",
@@ -60,12 +63,14 @@ def run(args: argparse.Namespace) -> int:
     return serve(args, Stack)
 
 
-def serve(args: argparse.Namespace, kind: "type[Stack]") -> int:
+def serve(
+    args: argparse.Namespace, make: "Callable[[argparse.Namespace, Folder, accounts.Account | None], Stack]"
+) -> int:
     """Run a stack of this kind until a signal comes.
 
     Args:
         args: What `add_arguments` declares.
-        kind: What to run.
+        make: Makes what to run.
 
     Raises:
         StackError: It cannot be started.
@@ -86,7 +91,7 @@ def serve(args: argparse.Namespace, kind: "type[Stack]") -> int:
                 folders.wipe(folder)
             for log in folder.path.glob("*.log"):
                 log.replace(log.with_suffix(".log.1"))
-            kind(args, folder, account).run()
+            make(args, folder, account).run()
     except KeyboardInterrupt:
         say("Stopped.")
     return 0
@@ -204,6 +209,14 @@ class Stack:
 
     def _start_engine(self) -> None:
         token.make_key(Path(self.state.key_file))
+        multiplexers, fronts = self.engine()
+        with step("Multiplexer and fronts started"):
+            self.supervisor.start(multiplexers, lambda _pid: True)
+            self.supervisor.start(fronts, lambda _pid: True)
+            self.supervisor.wait(self.ready, READY_LIMIT)
+
+    def engine(self) -> tuple[list[Program], list[Program]]:
+        """Describe the multiplexers and the fronts."""
         common = {
             **os.environ,
             "PYTHONUNBUFFERED": "1",
@@ -217,14 +230,15 @@ class Stack:
         pages = self.application / "web" / "dist" if self.application else None
         if pages and (pages / "index.html").exists():
             common.setdefault("FLUXWIRE_WEB", str(pages))
-        multiplexer = self._python("multiplexer", "multiplexer", {**common, "DATABASE_URL": self.multiplexer_url})
+        count = self.args.multiplexers
+        names = ["multiplexer"] if count == 1 else [f"multiplexer-{number + 1}" for number in range(count)]
+        multiplexers = [
+            self._python("multiplexer", name, {**common, "DATABASE_URL": self.multiplexer_url}) for name in names
+        ]
         # A front has no business with the database.
         common.pop("DATABASE_URL", None)
         fronts = [self._python("front", f"front-{number + 1}", common) for number in range(self.args.fronts)]
-        with step("Multiplexer and fronts started"):
-            self.supervisor.start([multiplexer], lambda _pid: True)
-            self.supervisor.start(fronts, lambda _pid: True)
-            self.supervisor.wait(self._ready, READY_LIMIT)
+        return multiplexers, fronts
 
     def _python(self, module: str, name: str, environment: Mapping[str, str]) -> Program:
         return Program(
@@ -235,13 +249,15 @@ class Stack:
             log=self.folder.log(name),
         )
 
-    def _ready(self) -> bool:
+    def ready(self) -> bool:
+        """Tell whether all fronts serve."""
         # The kernel chooses which front answers: ask often enough to have most likely heard them all.
-        return all(self._says_ready() for _ in range(4 * self.args.fronts))
+        return all(self.says_ready(self.args.port) for _ in range(4 * self.args.fronts))
 
-    def _says_ready(self) -> bool:
+    def says_ready(self, port: int) -> bool:
+        """Ask a front at this port whether it serves."""
         # Not urllib: that would ask a proxy of the environment.
-        connection = http.client.HTTPConnection(self.host, self.args.port, timeout=2.0)
+        connection = http.client.HTTPConnection(self.host, port, timeout=2.0)
         try:
             connection.request("GET", "/readyz")
             return connection.getresponse().status == http.HTTPStatus.OK

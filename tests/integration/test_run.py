@@ -81,10 +81,10 @@ def fluxwire(*words: str, environment: Mapping[str, str] | None = None) -> subpr
     )
 
 
-def said(*words: str) -> tuple[int, str]:
+def said(*words: str, limit: float = LIMIT) -> tuple[int, str]:
     """Run a command to its end: code and output."""
     child = fluxwire(*words)
-    out, _ = child.communicate(timeout=LIMIT)
+    out, _ = child.communicate(timeout=limit)
     return child.returncode, out
 
 
