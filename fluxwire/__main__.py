@@ -22,6 +22,7 @@ COMMANDS = {
     "types": ("fluxwire.types", "write TypeScript for every action and store"),
     "trace": ("fluxwire.trace", "make a synthetic chat trace"),
     "play": ("fluxwire.play", "play a chat trace through the front door"),
+    "chaos": ("fluxwire.chaos.command", "strike a cluster of its own with faults, and judge what it promised"),
     "check": ("fluxwire.check", "compare what subscribers see with what the database holds"),
 }
 

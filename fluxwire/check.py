@@ -118,6 +118,44 @@ async def check(
     return findings
 
 
+async def difference(connection: asyncpg.Connection, subscription: Subscription, patience: float) -> str | None:
+    """Compare a subscriber's document with the database's at the same version; while somebody writes, both move.
+
+    Args:
+        connection: A connection to the database.
+        subscription: What the subscriber holds.
+        patience: How long it may take to reach the database's version, in seconds.
+
+    Returns:
+        What is not as it should be, or None.
+
+    Raises:
+        Refused: The subscriber may not hold the store.
+
+    """
+    try:
+        async with asyncio.timeout(patience):
+            await subscription.ready()
+            while True:
+                row = await connection.fetchrow(RENDER, subscription.key)
+                assert row is not None
+                # The render may be of a version ahead of us; then ours comes.
+                while subscription.epoch == row["epoch"] and subscription.version < row["version"]:
+                    await subscription.changed(subscription.version)
+                if (subscription.epoch, subscription.version) == (row["epoch"], row["version"]):
+                    break
+        if digest(subscription.document) != digest(json.loads(row["document"])):
+            return f"version {row['version']} is not what the database renders"
+    except TimeoutError:
+        return (
+            f"after {patience:.0f} s at version {subscription.version} of epoch {subscription.epoch!r},"
+            " which the database is not at"
+        )
+    except (Stopped, asyncpg.PostgresError, rfc8785.CanonicalizationError) as exc:
+        return str(exc)
+    return None
+
+
 def digest(document: Any) -> str:  # noqa: ANN401 - any JSON
     """Return the SHA-256 of a document's canonical JSON (RFC 8785), in hex."""
     return hashlib.sha256(rfc8785.dumps(document)).hexdigest()
@@ -186,36 +224,19 @@ def _asked_for(key: str) -> tuple[str, dict[str, object]]:
 async def _compare_store(
     client: Client, connection: asyncpg.Connection, findings: Findings, key: str, subscription: Subscription
 ) -> None:
-    """Compare at the same version; while somebody writes, both sides move and are looked at again."""
     findings.stores += 1
     try:
-        async with asyncio.timeout(PATIENCE):
-            await subscription.ready()
-            while True:
-                row = await connection.fetchrow(RENDER, subscription.key)
-                assert row is not None
-                # The render may be of a version ahead of us; then ours comes.
-                while subscription.epoch == row["epoch"] and subscription.version < row["version"]:
-                    await subscription.changed(subscription.version)
-                if (subscription.epoch, subscription.version) == (row["epoch"], row["version"]):
-                    break
-        if digest(subscription.document) != digest(json.loads(row["document"])):
-            findings.differences.append(f"{key}: version {row['version']} is not what the database renders")
-    except TimeoutError:
-        findings.differences.append(
-            f"{key}: after {PATIENCE:.0f} s at version {subscription.version} of epoch {subscription.epoch!r},"
-            " which the database is not at"
-        )
+        found = await difference(connection, subscription, PATIENCE)
     except Refused as exc:
         if exc.code == "forbidden":
             findings.stores -= 1
             findings.forbidden += 1
-        else:
-            findings.differences.append(f"{key}: {exc}")
-    except (Stopped, asyncpg.PostgresError, rfc8785.CanonicalizationError) as exc:
-        findings.differences.append(f"{key}: {exc}")
+            return
+        found = str(exc)
     finally:
         client.unsubscribe(subscription)
+    if found is not None:
+        findings.differences.append(f"{key}: {found}")
 
 
 async def _compare_messages(connection: asyncpg.Connection, findings: Findings, played: list[plays.Play]) -> None:
