@@ -100,7 +100,7 @@ class Postgres:
         except OSError:
             return False
         # What pg_ctl reads: line 1 is the process, line 8 its state. A killed server leaves the file behind.
-        return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"  # noqa: PLR2004
+        return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() in ("ready", "standby")  # noqa: PLR2004
 
     def url(self, database: str = DATABASE, *, role: str = ROLE) -> str:
         """Give the DSN of one of its databases, for one of its roles."""

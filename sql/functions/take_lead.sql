@@ -20,6 +20,10 @@ begin
   if _term is not null then
     delete from flux.heartbeat;
     insert into flux.heartbeat (term, beat_at) values (_term, clock_timestamp());
+    -- After a failover or a restore, versions that clients hold may be given out again for other contents.
+    update flux.epoch as e
+    set epoch = left(replace(gen_random_uuid()::text, '-', ''), 8), history = flux.history()
+    where e.history <> flux.history();
     -- What a lost leader left behind: its successor compares versions instead.
     delete from flux.patch p where p.tx < pg_snapshot_xmin(pg_current_snapshot());
   end if;
@@ -29,4 +33,6 @@ $$;
 
 comment on function flux.take_lead(bigint, text) is $$
 Raise the term and lead it, if it is still the one seen; null when somebody else was quicker.
+
+Begins a new epoch when the database has another history than at the last lead.
 $$;

@@ -25,10 +25,12 @@ create unlogged table flux.heartbeat (
   beat_at timestamptz not null
 );
 
--- The numbering of versions; a new epoch says that it starts anew (restore, replay).
+-- The numbering of versions; a new epoch says that it starts anew (restore, replay, failover). Numbers are of one history of
+-- the database: another one may have given the same numbers to other contents.
 create table flux.epoch (
   one boolean primary key default true constraint there_is_one_epoch check (one),
-  epoch text not null default left(replace(gen_random_uuid()::text, '-', ''), 8)
+  epoch text not null default left(replace(gen_random_uuid()::text, '-', ''), 8),
+  history text not null default ''
 );
 
 insert into flux.epoch default values;

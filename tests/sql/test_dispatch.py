@@ -231,6 +231,30 @@ async def test_lead_is_taken_once(sql: Sql) -> None:
     other.terminate()
 
 
+async def test_another_history_is_another_epoch(sql: Sql) -> None:
+    """A lead over a database that was restored or failed over begins a new epoch; any other lead does not."""
+
+    async def lead() -> str:
+        await sql.connection.execute("select flux.take_lead(term, 'test') from flux.term")
+        epoch = await sql.connection.fetchval("select epoch from flux.epoch")
+        assert isinstance(epoch, str)
+        return epoch
+
+    first = await lead()
+    assert await lead() == first
+    # As after a restore: the same rows in another table.
+    await sql.connection.execute(
+        """
+        create table flux.restored (like flux.version including all);
+        drop table flux.version;
+        alter table flux.restored rename to version;
+        """
+    )
+    second = await lead()
+    assert second != first
+    assert await lead() == second
+
+
 async def test_every_function_says_what_it_does(sql: Sql) -> None:
     """Each function of the engine and of the example has a comment."""
     silent = await sql.connection.fetch(
