@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import asyncpg  # noqa: TID251 - a fault that finds the database away is no fault of ours
-
 from fluxwire import token
 from fluxwire.stack.progress import say
 
@@ -20,7 +18,7 @@ from .cluster import Cluster
 from .faults import KINDS
 from .history import OK, History, Strike
 from .judge import Violations, availability, judge, percentiles, recoveries
-from .load import FOREIGN, Load, MakeClient, Witness
+from .load import AWAY, FOREIGN, Load, MakeClient, Witness
 
 TOKEN_SECONDS = 86_400.0
 CALM = 2.0
@@ -173,7 +171,7 @@ class Drill:
         began = self._clock()
         try:
             target = await KINDS[kind](self._cluster, self._rng)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except AWAY:
             # What it was to hit is not there: the last fault is not over.
             return False
         strike = Strike(kind, target, began, self._clock())

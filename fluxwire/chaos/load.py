@@ -29,6 +29,9 @@ SAMPLE = 16
 AGAIN = 0.1
 """When to ask the database again after it was away, in seconds."""
 
+AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""Whatever the driver says of a database that is away."""
+
 ROWS = "select author, body from chat.message where room = any($1) order by sent_at, id"
 SEEN = "select id::text from chat.message where id = any($1::uuid[])"
 INSERT = """
@@ -82,7 +85,7 @@ class Eyes:
     async def run(self) -> None:
         """Look, for ever; while the database is away, wait."""
         while True:
-            with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            with suppress(*AWAY):
                 await self._look(await asyncpg.connect(self._database_url))
             await asyncio.sleep(AGAIN)
 
@@ -271,7 +274,7 @@ class Load:
         """Write straight into the table, as other programs do."""
         place = 0
         while not self._stopping.is_set():
-            with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            with suppress(*AWAY):
                 connection = await asyncpg.connect(self._database_url)
                 try:
                     while not self._stopping.is_set():
