@@ -127,6 +127,8 @@ def missing_packages() -> list[str]:
         wanted.append("postgresql-15")
     if binaries.debian_redis() is None:
         wanted.append("redis-server")
+    if shutil.which("haproxy") is None:
+        wanted.append("haproxy")
     return wanted
 
 

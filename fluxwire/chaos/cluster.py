@@ -23,6 +23,7 @@ from fluxwire.stack.folder import Folder
 from fluxwire.stack.process import Program
 from fluxwire.stack.up import Stack
 
+from . import balancer
 from .link import Address, Link
 
 T = TypeVar("T")
@@ -78,7 +79,7 @@ class Cluster(Stack):
         self.links: dict[str, Link] = {}
         """By ``who>whom``; clients are ``clients``."""
         self.urls: list[str] = []
-        """The fronts' WebSockets, each over its link."""
+        """Where clients knock: at HAProxy, or where there is none at each front, in any case over its link."""
         self._ports: list[int] = []
 
     def run(self) -> None:
@@ -127,7 +128,7 @@ class Cluster(Stack):
         redis = Path(self.state.redis_url.removeprefix("unix://"))
         database = self.folder.sockets / DATABASE_SOCKET
         near = self.folder.sockets.parent
-        linked_multiplexers, linked_fronts = [], []
+        linked_multiplexers, linked_fronts, linked_ports = [], [], {}
         for program in multiplexers:
             sockets = near / program.name
             sockets.mkdir(exist_ok=True)
@@ -139,9 +140,17 @@ class Cluster(Stack):
             bus = await self._link(f"{program.name}>bus", redis, near / f"{program.name}.sock")
             port = _free_port(self.host)
             self._ports.append(port)
-            _, linked = await self._link(f"clients>{program.name}", (self.host, port), (self.host, 0))
-            self.urls.append(f"ws://{self.host}:{linked}/ws")
+            _, linked_ports[program.name] = await self._link(
+                f"clients>{program.name}", (self.host, port), (self.host, 0)
+            )
             linked_fronts.append(_told(program, REDIS_URL=f"unix://{bus}", FLUXWIRE_PORT=str(port)))
+        haproxy = balancer.program(self.host, self.args.port, linked_ports, near)
+        doors = list(linked_ports.values())
+        if haproxy is not None:
+            linked_fronts.append(haproxy)
+            doors = [self.args.port]
+            self._ports += doors
+        self.urls = [f"ws://{self.host}:{port}/ws" for port in doors]
         return linked_multiplexers, linked_fronts
 
     async def _unlink(self) -> None:

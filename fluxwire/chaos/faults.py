@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 import asyncpg  # noqa: TID251 - it ends sessions
 import redis.asyncio as redis  # noqa: TID251 - it empties the server
 
+from . import balancer
 from .cluster import FRONTS, MULTIPLEXERS, Cluster
 
 Fault = Callable[[Cluster, random.Random], Awaitable[str]]
@@ -90,6 +91,11 @@ async def kill_database(cluster: Cluster, rng: random.Random) -> str:  # noqa: A
 async def restart_database(cluster: Cluster, rng: random.Random) -> str:  # noqa: ARG001 - as all
     """Postgres is told to end, and is started again."""
     return _end(cluster, "postgres", signal.SIGINT)
+
+
+async def kill_balancer(cluster: Cluster, rng: random.Random) -> str:  # noqa: ARG001 - as all
+    """HAProxy dies, where there is one, and all connections of clients with it."""
+    return _end(cluster, balancer.NAME)
 
 
 async def kill_bus(cluster: Cluster, rng: random.Random) -> str:  # noqa: ARG001 - as all
@@ -185,6 +191,7 @@ KINDS: dict[str, Fault] = {
         kill_standby,
         kill_database,
         restart_database,
+        kill_balancer,
         kill_bus,
         empty_bus,
         end_sessions,
