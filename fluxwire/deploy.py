@@ -3,7 +3,8 @@
 Migrations run once each, in the order of their names, and are known by checksum ever after; everything else is
 ``create or replace``, so that a function's text stands in one place only, and is applied again whenever anything
 has changed. All of it is one transaction: a deploy that fails has not happened, and one without a change does nothing.
-A deploy that changed more than actions begins a new epoch, so that every store that is held is rendered again.
+A deploy that changed more than actions touches all stores: what is held is rendered again, and its holders get the
+difference.
 """
 
 from __future__ import annotations
@@ -88,7 +89,8 @@ where p.xmin = pg_current_xact_id()::xid and l.lanname = 'plpgsql' and p.proname
   and p.prorettype not in ('trigger'::regtype, 'event_trigger'::regtype)
 order by p.oid, c.lineno
 """
-NEW_EPOCH = "update flux.epoch set epoch = left(replace(gen_random_uuid()::text, '-', ''), 8)"
+# Before the commit, so that what goes wrong with it is said like everything else.
+SETTLE = "set constraints all immediate"
 
 
 class DeployError(Exception):
@@ -156,7 +158,8 @@ async def _deploy(connection: asyncpg.Connection[asyncpg.Record], sources: dict[
     done.warnings += await _findings(connection, everything)
     # No store renders otherwise for an action.
     if not all(name.startswith("actions/") for name in done.changed):
-        await connection.execute(NEW_EPOCH)
+        await _run(connection, "select flux.touch_all()")
+    await _run(connection, SETTLE)
     return done
 
 

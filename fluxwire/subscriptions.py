@@ -10,7 +10,8 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from . import patch
+from broker import patch
+
 from .frames import Error, Snapshot, Update, raw
 
 

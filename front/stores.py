@@ -73,6 +73,11 @@ class Stores:
                 self._catch_up(subscription.client, now)
         if subscription.key == key:
             return
+        if subscription.key is not None:
+            # By a deploy its store goes by another key, whose versions say nothing of the document it has.
+            self.release(subscription, now)
+            subscription.position = None
+            store = self._stores.get(key)
         subscription.key = key
         if store is None:
             store = self._stores[key] = Store(key)
@@ -164,7 +169,11 @@ class Stores:
         for client in {*store.holders, *(subscription.client for subscription in store.pending)}:
             _caught_up(client, gone.key)
             for subscription in [s for s in client.subscriptions.values() if s.key == gone.key]:
-                self.refuse(subscription, gone.error, now)
+                if client in store.suspended:
+                    # It is asked for anyway, and the answer may be another key.
+                    subscription.key = None
+                else:
+                    self.refuse(subscription, gone.error, now)
 
     def suspend(self, name: str) -> list[tuple[str, Subscription]]:
         """Hold a store's frames back from all who have it, until it is known whether they still may read.

@@ -26,6 +26,8 @@ LOCK_SHARE = 0.2
 """Of the time a batch has, how much one action may wait for a foreign transaction's lock; it is tried again later."""
 SESSION = {"search_path": '""', "timezone": "UTC", "datestyle": "ISO", "extra_float_digits": "1"}
 """What every session of the engine is set to, and what ``flux.put_back`` goes back to."""
+TOGETHER = 20
+"""Most stores rendered in one statement: that bounds what one of them can cost the others, in time and in memory."""
 DOORBELL = "flux"
 TRANSIENT = re.compile("40|53|57P0|55P03|25006")
 """SQLSTATEs of faults that pass: serialization, deadlock, resources, shutdown, lock timeout, read-only."""
@@ -42,7 +44,7 @@ class _Failed(Exception):
 
     def __init__(self, error: asyncpg.PostgresError) -> None:
         super().__init__(f"{error.sqlstate} {error}")
-        self.sqlstate = str(error.sqlstate)
+        self.transient = TRANSIENT.match(str(error.sqlstate)) is not None
 
 
 @contextlib.contextmanager
@@ -87,6 +89,8 @@ class Rendered:
 
     key: str
     epoch: str
+    base: int
+    """How often all stores had been touched at once."""
     version: int
     document: str
 
@@ -96,6 +100,7 @@ class Patch:
     """How a commit changed a store; without ``ops`` (JSON text) it has to be rendered.
 
     With ``recheck`` the store did not change, but who may read it may have; ``key`` is then a key or a name alone.
+    Without a ``key`` all stores moved, and ``to_version`` is the base of their versions now.
     """
 
     tx: int
@@ -133,13 +138,22 @@ class BatchFailed(Exception):
 
 
 class Reader:
-    """A connection that reads stores; its owner asks one thing at a time."""
+    """A connection that reads stores; its owner asks one thing at a time.
 
-    def __init__(self, connection: "Connection") -> None:
+    Args:
+        connection: The connection.
+        most_bytes: Most bytes of a document, or of a patch, that are read.
+
+    """
+
+    def __init__(self, connection: "Connection", *, most_bytes: int) -> None:
         self._connection = connection
+        self._most_bytes = most_bytes
 
-    async def open(self, questions: Sequence[Open]) -> list[Resolved]:
+    async def open(self, questions: Sequence[Open]) -> list[Resolved | None]:
         """Find the keys of stores and whether these actors may read them; answers come in order.
+
+        None is a question that cannot be answered just now.
 
         Raises:
             DatabaseLost: Ask again.
@@ -152,7 +166,7 @@ class Reader:
             order by q.position
         """
 
-        async def ask(some: Sequence[Open]) -> list[Resolved]:
+        async def ask(some: Sequence[Open]) -> list[Resolved | None]:
             with _translated():
                 rows = await self._connection.fetch(
                     statement,
@@ -165,14 +179,20 @@ class Reader:
 
         try:
             return await ask(questions)
-        except _Failed:
+        except _Failed as error:
+            if error.transient:
+                return [None for _ in questions]
             return [await self._open_one(question, ask) for question in questions]
 
     @staticmethod
-    async def _open_one(question: Open, ask: Callable[[Sequence[Open]], Awaitable[list[Resolved]]]) -> Resolved:
+    async def _open_one(
+        question: Open, ask: Callable[[Sequence[Open]], Awaitable[list[Resolved | None]]]
+    ) -> Resolved | None:
         try:
             (resolved,) = await ask([question])
-        except _Failed:
+        except _Failed as error:
+            if error.transient:
+                return None
             return Resolved(None, shared=False, code="failed", message="The store could not be opened.")
         return resolved
 
@@ -183,36 +203,46 @@ class Reader:
             DatabaseLost: Ask again.
 
         """
-        statement = """
-            select k.key, r.epoch, r.version, r.document::text
-            from unnest($1::text[]) with ordinality as k (key, position)
-            cross join lateral flux.render(k.key) as r
-            order by k.position
-        """
+        rendered: list[Rendered | RenderFailed] = []
+        for start in range(0, len(keys), TOGETHER):
+            rendered += await self._render(keys[start : start + TOGETHER])
+        return rendered
 
-        async def ask(some: Sequence[str]) -> list[Rendered]:
-            with _translated():
-                return [Rendered(*row) for row in await self._connection.fetch(statement, some)]
-
+    async def _render(self, keys: Sequence[str]) -> list[Rendered | RenderFailed]:
         try:
-            return [*await ask(keys)]
+            with _translated():
+                rows = await self._connection.fetch("select * from flux.render_all($1, $2)", keys, self._most_bytes)
         except _Failed as error:
+            if error.transient:
+                return [RenderFailed(key, str(error), transient=True) for key in keys]
             if len(keys) == 1:
                 return [RenderFailed(keys[0], str(error))]
-        return [one for key in keys for one in await self.render([key])]
+            return [one for key in keys for one in await self._render([key])]
+        return [
+            Rendered(row["key"], row["epoch"], row["base"], row["version"], row["document"])
+            if row["document"] is not None
+            else RenderFailed(row["key"], f"{row['size']} bytes are too many", code="too_large")
+            for row in rows
+        ]
 
     async def patches(self, transactions: Sequence[int]) -> list[Patch]:
-        """Read the patches of these commits, in the order given; what is not there (any more) is left out."""
+        """Read the patches of these commits, in the order given; what is not there (any more) is left out.
+
+        One of more bytes than a document may have comes without its ``ops``. That all stores moved comes first.
+        """
         with _translated():
             rows = await self._connection.fetch(
                 """
-                select p.tx::text::bigint, p.key, e.epoch, p.from_version, p.to_version, p.ops::text, p.recheck
+                select p.tx::text::bigint, p.key, e.epoch, p.from_version, p.to_version,
+                  case when octet_length(o.ops) <= $2 then o.ops end, p.recheck
                 from unnest($1::bigint[]) with ordinality as t (tx, position)
                 join flux.patch p on p.tx = t.tx::text::xid8
+                cross join lateral (select p.ops::text as ops offset 0) as o
                 cross join flux.epoch e
-                order by t.position, p.from_version, p.key
+                order by t.position, p.key <> '', p.from_version, p.key
                 """,
                 transactions,
+                self._most_bytes,
             )
         return [Patch(*row) for row in rows]
 
@@ -225,11 +255,18 @@ class Reader:
             )
 
     async def versions(self, keys: Sequence[str]) -> tuple[str, dict[str, int]]:
-        """Look up the epoch and the versions of stores; one that never changed is at 0."""
+        """Look up the epoch and the versions of stores."""
         with _translated():
-            epoch = await self._connection.fetchval("select epoch from flux.epoch")
-            rows = await self._connection.fetch("select key, version from flux.version where key = any ($1)", keys)
-        return epoch, dict.fromkeys(keys, 0) | {row["key"]: row["version"] for row in rows}
+            rows = await self._connection.fetch(
+                """
+                select e.epoch, k.key, e.base + coalesce(v.version, 0) as version
+                from flux.epoch e
+                left join unnest($1::text[]) as k (key) on true
+                left join flux.version v on v.key = k.key
+                """,
+                keys,
+            )
+        return rows[0]["epoch"], {row["key"]: row["version"] for row in rows if row["key"] is not None}
 
 
 class Database:
@@ -247,7 +284,7 @@ class Database:
     @classmethod
     @contextlib.asynccontextmanager
     async def connect(
-        cls, url: str, *, name: str, action_timeout: float, render_timeout: float
+        cls, url: str, *, name: str, action_timeout: float, render_timeout: float, most_bytes: int
     ) -> AsyncIterator["Database"]:
         """Open all connections; they are closed at the end, however it comes.
 
@@ -256,6 +293,7 @@ class Database:
             name: The multiplexer's name, by which a successor finds its backend.
             action_timeout: How long a batch may run, in seconds.
             render_timeout: How long a query that opens or renders may take, in seconds.
+            most_bytes: Most bytes of a document.
 
         Raises:
             DatabaseLost: The database cannot be reached.
@@ -286,8 +324,8 @@ class Database:
             yield cls(
                 dispatching=await connection("dispatch", action_timeout),
                 leading=await connection("lead", HEARTBEAT_TIMEOUT),
-                asking=Reader(await connection("ask", render_timeout)),
-                telling=Reader(await connection("tell", render_timeout)),
+                asking=Reader(await connection("ask", render_timeout), most_bytes=most_bytes),
+                telling=Reader(await connection("tell", render_timeout), most_bytes=most_bytes),
             )
 
     async def leader(self) -> tuple[int, float, str]:
@@ -353,6 +391,5 @@ class Database:
                     refusals,
                 )
         except _Failed as error:
-            transient = TRANSIENT.match(error.sqlstate) is not None
-            raise BatchFailed(str(error), transient=transient) from error
+            raise BatchFailed(str(error), transient=error.transient) from error
         return [Result(*row) for row in rows]

@@ -26,13 +26,17 @@ class RenderFailed(MultiplexerError):
     Args:
         key: The store key.
         reason: What Postgres said; for the log, never for a client.
+        code: What clients are told (docs/protocol.md §6).
+        transient: Whether it may well be rendered the next time (a lock, a deploy).
 
     """
 
-    def __init__(self, key: str, reason: str) -> None:
+    def __init__(self, key: str, reason: str, *, code: str = "failed", transient: bool = False) -> None:
         super().__init__(f"{key}: {reason}")
         self.key = key
         self.reason = reason
+        self.code = code
+        self.transient = transient
 
 
 class SettingsError(MultiplexerError):

@@ -53,6 +53,10 @@ class Holders:
             del self._leases[key]
         return bool(leases)
 
+    def keys(self, now: float) -> list[str]:
+        """Tell which stores any front holds."""
+        return [key for key in list(self._leases) if self.held(key, now)]
+
     def stale(self, front: str, held: Iterable[Held], epoch: str, versions: dict[str, int]) -> list[str]:
         """Tell which stores of a front are behind by more than what is on its way.
 

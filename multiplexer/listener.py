@@ -4,14 +4,16 @@ A doorbell names a transaction and is not believed: any role can ring. What coun
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 
 from broker.messages import Commit, Gone, MultiplexerMessage, Recheck, Snapshot, Update
 
-from .database import Patch, Reader
+from .database import TOGETHER, Patch, Reader, Rendered
+from .documents import Documents
 from .numbers import unfit
-from .renderer import Differ, gone, update
+from .renderer import difference, fit, gone, snapshot, update
 
 MAX_BELLS = 512
 """Most transactions whose patches are read in one go."""
@@ -30,9 +32,10 @@ class Doorbells:
             self._rung.setdefault(int(payload))
             self._any.set()
 
-    async def wait(self) -> list[int]:
-        """Wait for doorbells and take them all."""
-        await self._any.wait()
+    async def wait(self, seconds: float | None = None) -> list[int]:
+        """Wait for doorbells and take them all; after so many seconds there may be none."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._any.wait(), seconds)
         rung = list(self._rung)[:MAX_BELLS]
         for transaction in rung:
             del self._rung[transaction]
@@ -41,47 +44,129 @@ class Doorbells:
         return rung
 
 
-async def answer(
-    transactions: Sequence[int], *, reader: Reader, differ: Differ, held: Callable[[str], bool]
-) -> list[MultiplexerMessage]:
-    """Find out what these commits changed, and say it in the fewest messages.
+class Teller:
+    """Finds out what commits changed, and says it in the fewest messages.
+
+    When all stores were touched at once, who may read them is asked anew, and each store that is held is due: it is
+    told its difference before anything else of it is told, or else when :meth:`due` comes to it, a few at a time, so
+    that others wait for a few renders at most.
 
     Args:
-        transactions: Transaction ids, in commit order.
-        reader: Where the patches are.
-        differ: Finds the difference of what was only touched.
+        reader: Where the patches are, and where stores are rendered.
+        documents: What fronts hold.
         held: Whether any front holds a store; what nobody holds is not told.
-
-    Returns:
-        Messages for all fronts, in commit order.
+        all_held: Names all stores that are held.
 
     """
-    messages: list[MultiplexerMessage] = []
-    patches = [patch for patch in await reader.patches(transactions) if patch.recheck or held(patch.key)]
-    for _, commit in groupby(patches, key=lambda patch: patch.tx):
-        updates: list[Update] = []
-        changes = list(commit)
-        # Before the updates: who lost the right to read by this commit is not shown what it did.
-        messages += [Recheck(change.key) for change in changes if change.recheck]
-        for patch in changes:
-            if patch.recheck:
-                continue
-            moved = await _told(patch, differ)
-            if isinstance(moved, Update):
-                updates.append(moved)
-            elif moved is not None:
-                messages.append(moved)
-        if updates:
-            messages.append(Commit(updates))
-    return messages
 
+    def __init__(
+        self,
+        *,
+        reader: Reader,
+        documents: Documents,
+        held: Callable[[str], bool],
+        all_held: Callable[[], Iterable[str]],
+    ) -> None:
+        self._reader = reader
+        self._documents = documents
+        self._held = held
+        self._all_held = all_held
+        self._due: dict[str, None] = {}
+        self._base = -1
+        self.waits = False
+        """Whether something due could not be told just now."""
 
-async def _told(patch: Patch, differ: Differ) -> Update | Snapshot | Gone | None:
-    """Make of a patch what is told of it."""
-    if patch.ops is None:
-        return await differ.difference(patch.key, patch.to_version)
-    differ.forget(patch.key)
-    ops = patch.ops.encode()
-    if number := unfit(ops):
-        return gone(patch.key, f"no client can hold the number {number}")
-    return update(patch.key, patch.epoch, patch.from_version, patch.to_version, ops)
+    @property
+    def has_due(self) -> bool:
+        """Whether there is anything for :meth:`due`."""
+        return bool(self._due)
+
+    async def commits(self, transactions: Sequence[int]) -> list[MultiplexerMessage]:
+        """Tell what these transactions changed, in commit order: messages for all fronts."""
+        messages: list[MultiplexerMessage] = []
+        for _, commit in groupby(await self._reader.patches(transactions), key=lambda patch: patch.tx):
+            updates: list[Update] = []
+            changes = list(commit)
+            # Before the updates: who lost the right to read by this commit is not shown what it did.
+            messages += [Recheck(change.key) for change in changes if change.recheck]
+            for change in changes:
+                if change.recheck:
+                    continue
+                if not change.key:
+                    messages += self._everything(change.to_version)
+                    continue
+                if not self._held(change.key):
+                    self._documents.forget(change.key)
+                    self._due.pop(change.key, None)
+                    continue
+                moved = await self._moved(change)
+                if isinstance(moved, Update):
+                    updates.append(moved)
+                elif moved is not None:
+                    messages.append(moved)
+            if updates:
+                messages.append(Commit(updates))
+        return messages
+
+    async def due(self) -> list[MultiplexerMessage]:
+        """Tell some of what is due."""
+        keys = list(self._due)[:TOGETHER]
+        for key in keys:
+            del self._due[key]
+        self.waits = False
+        told = await self._rendered({key: None for key in keys if self._held(key)})
+        return [Commit([one]) if isinstance(one, Update) else one for one in told]
+
+    def _everything(self, base: int) -> list[MultiplexerMessage]:
+        self._base = base
+        held = list(self._all_held())
+        self._due |= dict.fromkeys(key for key in held if not self._documents.knows_base(key, base))
+        return [Recheck(name) for name in dict.fromkeys(key.partition("{")[0] for key in held)]
+
+    async def _moved(self, change: Patch) -> Update | Snapshot | Gone | None:
+        """Make of a patch what is told of it."""
+        if self._documents.knows(change.key, change.to_version):
+            return None
+        if change.ops is None or change.key in self._due:
+            told = await self._rendered({change.key: None if change.key in self._due else change.from_version})
+            self._due.pop(change.key, None)
+            return told[0] if told else None
+        ops = change.ops.encode()
+        if number := unfit(ops):
+            self._documents.forget(change.key)
+            return gone(change.key, f"no client can hold the number {number}")
+        self._documents.moved(change.key, change.epoch, change.from_version, change.to_version, ops)
+        return update(change.key, change.epoch, change.from_version, change.to_version, ops)
+
+    async def _rendered(self, stores: Mapping[str, int | None]) -> list[Update | Snapshot | Gone]:
+        """Render stores, and tell how that differs from what fronts hold.
+
+        Args:
+            stores: Keys, and the version at which fronts hold each, if the commit says so.
+
+        """
+        told: list[Update | Snapshot | Gone] = []
+        for one in await self._reader.render(list(stores)):
+            after = fit(one)
+            if isinstance(after, Rendered):
+                before = self._documents.last(after.key)
+                self._documents.told(after)
+                if before is not None and self._leads_to(before, stores[after.key], after):
+                    told.append(difference(before, after))
+                else:
+                    told.append(snapshot(after))
+            elif after is None:
+                # Until then it is not known what fronts make of later patches.
+                self._due[one.key] = None
+                self.waits = True
+            else:
+                self._documents.forget(after.key)
+                told.append(after)
+        return told
+
+    def _leads_to(self, before: Rendered, version: int | None, after: Rendered) -> bool:
+        """Tell whether a document is that from which fronts come."""
+        if before.epoch != after.epoch:
+            return False
+        # Fetched after all were touched, it is news to the others as well.
+        return before.base < self._base if version is None else before.version == version

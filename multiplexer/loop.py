@@ -9,7 +9,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import chain, count
 
 from broker.bus import Delivery, MultiplexerBus
@@ -18,18 +18,20 @@ from broker.messages import Lead
 
 from .database import BatchFailed, Database, Reader
 from .dispatcher import Dispatcher, Job, Settled
+from .documents import Documents
 from .errors import DatabaseLost, TermEnded
 from .holders import Holders
 from .leadership import keep_lead, take_lead
-from .listener import Doorbells, answer
+from .listener import Doorbells, Teller
 from .questions import Questions
-from .renderer import Differ
 from .settings import Settings
 
 log = logging.getLogger("multiplexer")
 
 PARCELS = 256
 """Most parcels taken from the bus at once."""
+AGAIN = 0.5
+"""After how long stores are rendered again that could not be just now, in seconds."""
 PAUSE = 0.1
 """How long to wait, in seconds, after the bus or the database was lost."""
 SWEEPS = ((0.0, 0.0), (2.0, 1.0))
@@ -83,21 +85,32 @@ class Multiplexer:
             name=settings.name,
             action_timeout=settings.action_timeout,
             render_timeout=settings.render_timeout,
+            most_bytes=settings.most_bytes,
         ) as database:
             term = await take_lead(
                 database, name=settings.name, heartbeat=settings.heartbeat, patience=settings.patience
             )
             doorbells = Doorbells()
             await database.listen(doorbells.ring)
-            holders = Holders()
-            questions = Questions(reader=database.asking, holders=holders, bus=self._bus, term=term, clock=self._clock)
-
-            def held(key: str) -> bool:
-                return holders.held(key, self._clock())
+            holders, documents = Holders(), Documents()
+            questions = Questions(
+                reader=database.asking,
+                holders=holders,
+                documents=documents,
+                bus=self._bus,
+                term=term,
+                clock=self._clock,
+            )
+            teller = Teller(
+                reader=database.telling,
+                documents=documents,
+                held=lambda key: holders.held(key, self._clock()),
+                all_held=lambda: holders.keys(self._clock()),
+            )
 
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(keep_lead(database, term=term, heartbeat=settings.heartbeat))
-                tasks.create_task(self._answer_doorbells(doorbells, database.telling, held))
+                tasks.create_task(self._answer_doorbells(doorbells, database.telling, teller))
                 tasks.create_task(questions.answer_all())
                 tasks.create_task(self._run_actions(term, database, questions))
 
@@ -160,16 +173,17 @@ class Multiplexer:
         except BusLost as error:
             log.warning("the bus is lost, outcomes are told when asked again: %s", error)
 
-    async def _answer_doorbells(self, doorbells: Doorbells, reader: Reader, held: Callable[[str], bool]) -> None:
+    async def _answer_doorbells(self, doorbells: Doorbells, reader: Reader, teller: Teller) -> None:
         """Tell all fronts what commits changed."""
-        differ = Differ(reader)
         while True:
-            transactions = await doorbells.wait()
-            messages = await answer(transactions, reader=reader, differ=differ, held=held)
+            patience = None if not teller.has_due else AGAIN if teller.waits else 0.0
+            transactions = await doorbells.wait(patience)
+            messages = await (teller.commits(transactions) if transactions else teller.due())
             try:
                 if messages:
                     await self._bus.publish(messages)
             except BusLost as error:
                 # Fronts find out by the next update or their next renewal.
                 log.warning("the bus is lost, updates are missed: %s", error)
-            await reader.forget(transactions)
+            if transactions:
+                await reader.forget(transactions)

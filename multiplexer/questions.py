@@ -13,9 +13,10 @@ from broker.bus import MultiplexerBus
 from broker.errors import BusLost
 from broker.messages import Denied, Error, Fetch, FrontMessage, MultiplexerMessage, Open, Opened, Renew, Renewed
 
-from .database import Reader
+from .database import Reader, Rendered
+from .documents import Documents
 from .holders import Holders
-from .renderer import snapshots
+from .renderer import fit, snapshot
 
 log = logging.getLogger("multiplexer.questions")
 
@@ -35,6 +36,7 @@ class Questions:
     Args:
         reader: Where stores are opened, compared and rendered.
         holders: Who holds what; learns from the questions.
+        documents: What fronts hold; learns from the answers.
         bus: Where the answers go.
         term: The term led, named to fronts.
         clock: Seconds of a monotonic clock.
@@ -46,12 +48,14 @@ class Questions:
         *,
         reader: Reader,
         holders: Holders,
+        documents: Documents,
         bus: MultiplexerBus,
         term: int,
         clock: Callable[[], float],
     ) -> None:
         self._reader = reader
         self._holders = holders
+        self._documents = documents
         self._bus = bus
         self._term = term
         self._clock = clock
@@ -95,6 +99,9 @@ class Questions:
             return
         resolved = await self._reader.open([question for _, question in asked])
         for (front, question), answer in zip(asked, resolved, strict=True):
+            if answer is None:
+                # The front asks again.
+                continue
             if answer.key is None:
                 error = Error(answer.code or "failed", answer.message or "")
                 answers[front].append(Denied(question.request, error))
@@ -102,9 +109,17 @@ class Questions:
                 answers[front].append(Opened(question.request, answer.key, answer.shared, VERDICT_TTL_MS))
 
     async def _fetch(self, asked: Sequence[tuple[str, str]], answers: Answers) -> None:
-        rendered = await snapshots(list(dict.fromkeys(key for _, key in asked)), self._reader)
+        # Those whose store cannot be rendered just now ask again.
+        rendered = {
+            one.key: fit(one) for one in await self._reader.render(list(dict.fromkeys(key for _, key in asked)))
+        }
+        framed = {key: snapshot(one) if isinstance(one, Rendered) else one for key, one in rendered.items()}
+        for one in rendered.values():
+            if isinstance(one, Rendered):
+                self._documents.fetched(one)
         for front, key in asked:
-            answers[front].append(rendered[key])
+            if (answer := framed[key]) is not None:
+                answers[front].append(answer)
 
     async def _renew(self, front: str, renewal: Renew, answers: Answers) -> None:
         keys = [held.key for held in renewal.held]
@@ -112,5 +127,6 @@ class Questions:
         self._holders.sweep(self._clock())
         epoch, versions = await self._reader.versions(keys)
         stale = self._holders.stale(front, renewal.held, epoch, versions)
-        await self._fetch([(front, key) for key in stale], answers)
+        if stale:
+            await self._fetch([(front, key) for key in stale], answers)
         answers[front].append(Renewed(self._term))

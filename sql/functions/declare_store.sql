@@ -8,6 +8,8 @@ language plpgsql
 volatile
 set search_path to ''
 as $$
+declare
+  _before flux.declared_store;
 begin
   if not exists (
     select from pg_catalog.pg_proc p
@@ -18,9 +20,17 @@ begin
   if declare_store.permit is not null then
     perform (declare_store.permit || '(text, jsonb)')::regprocedure;
   end if;
+  select d.* into _before from flux.declared_store d where d.name = declare_store.name;
   insert into flux.declared_store as d (name, private, permit)
   values (declare_store.name, declare_store.private, declare_store.permit)
   on conflict on constraint declared_store_pkey do update set private = excluded.private, permit = excluded.permit;
+  -- What was not declared was held by nobody.
+  if _before.private <> declare_store.private then
+    -- Its keys have the actor now, or no longer.
+    perform flux.begin_epoch();
+  elsif _before.name is not null and _before.permit is distinct from declare_store.permit then
+    perform flux.touch_all();
+  end if;
 end;
 $$;
 

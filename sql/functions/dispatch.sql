@@ -134,9 +134,10 @@ begin
 
   return query
   with touched as (
-    select t.action, jsonb_object_agg(t.key, v.version) as stores
+    select t.action, jsonb_object_agg(t.key, e.base + v.version) as stores
     from unnest(_touching, _touched) as t (action, key)
     join flux.version v on v.key = t.key
+    cross join flux.epoch e
     group by t.action
   ),
   outcome as materialized (

@@ -22,6 +22,7 @@ set datestyle to 'ISO'
 set extra_float_digits to 1$sql$;
   _recorder_settings text := $sql$set search_path to ''$sql$;
   _event record;
+  _recorder text;
 begin
   select w.* into strict _watch from flux.watch w where w.id = generate_watch.id;
   _source := _watch.source::regclass;
@@ -86,6 +87,10 @@ begin
   _item := case when _watch.key is null then '''''' else format('%%1$s.%I::text', _watch.key) end;
   _place := case when _watch.newest is null then 'null' else format('to_jsonb(%%1$s.%I) #>> ''{}''', _watch.newest) end;
 
+  select p.prosrc into _recorder
+  from pg_catalog.pg_proc p
+  where p.oid = to_regprocedure(format('flux.%I()', _prefix || '_record'));
+
   execute format($sql$
 create or replace function flux.%1$I()
 returns trigger
@@ -124,6 +129,11 @@ $f$ $sql$,
     end
   );
 
+  if _recorder <> (select p.prosrc from pg_catalog.pg_proc p where p.oid = format('flux.%I()', _prefix || '_record')::regprocedure) then
+    -- What was recorded in the old way is settled in the old way: those who write to it end first, and others begin afterwards.
+    execute format('lock table %s in share row exclusive mode', _source);
+  end if;
+
   -- Statement triggers fire for the table that a statement names: the partitions and children need their own.
   -- Taking triggers off and on again would lock the tables on every deploy.
   for _event in
@@ -133,6 +143,7 @@ $f$ $sql$,
       and t.tgrelid not in (select l.member from flux.lineage(_source) as l (member))
   loop
     execute format('drop trigger %I on %s', _event.tgname, _event.source);
+    perform flux.touch_all();
   end loop;
   for _event in
     select l.member as source, e.name, e.referencing, format('flux_%s_%s', _prefix, e.name) as trigger
@@ -151,6 +162,7 @@ $f$ $sql$,
       );
       -- Also for those who write with session_replication_role = replica.
       execute format('alter table %s enable always trigger %I', _event.source, _event.trigger);
+      perform flux.touch_all();
       if _event.name = 'truncate' and not _watch.permission then
         -- Rows that were there before us belong to stores that never changed: a truncate has to find these, too.
         execute format(

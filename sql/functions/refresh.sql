@@ -7,6 +7,8 @@ as $$
 declare
   _function record;
   _bad text;
+  _bound text;
+  _anew boolean := false;
 begin
   select string_agg(n.nspname || '.' || p.proname, ', ')
   into _bad
@@ -28,12 +30,20 @@ begin
   end if;
 
   for _function in
-    select p.oid::regprocedure as name
+    select p.oid::regprocedure as name, format('flux.%I(jsonb)', 'bind_' || p.proname) as binding
     from pg_catalog.pg_proc p
     where p.pronamespace in ('actions'::regnamespace, 'stores'::regnamespace) and p.prokind = 'f'
   loop
+    select p.prosrc into _bound from pg_catalog.pg_proc p where p.oid = to_regprocedure(_function.binding);
     perform flux.generate_call(_function.name);
+    _anew := _anew or exists (
+      select from pg_catalog.pg_proc p where p.oid = to_regprocedure(_function.binding) and p.prosrc <> _bound
+    );
   end loop;
+  if _anew then
+    -- Other arguments make other keys, whose versions have nothing to do with those of the keys before.
+    perform flux.begin_epoch();
+  end if;
 
   -- One function that calls any action by its name: its branches are expressions, where a statement made of the name would have to
   -- be planned each time.
@@ -83,7 +93,8 @@ end;
 $$;
 
 comment on function flux.refresh() is $$
-Take notice of all actions, stores and watched tables as they are now; a deploy ends with it.
+Take notice of all actions, stores and watched tables as they are now; a deploy ends with it. If partitions or children of a watched
+table have come or gone, every store is touched (flux.touch_all).
 
 Raises FX016 when a name is defined more than once or is too long, FX015 when an argument has no name.
 $$;

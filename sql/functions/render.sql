@@ -18,7 +18,7 @@ declare
   _watch record;
   _part jsonb;
 begin
-  select e.epoch, coalesce(v.version, 0)
+  select e.epoch, e.base + coalesce(v.version, 0)
   into render.epoch, render.version
   from flux.epoch e
   left join flux.version v on v.key = render.key;
@@ -47,6 +47,7 @@ $$;
 comment on function flux.render(text) is $$
 A store as it is now: epoch, version and document, all of one snapshot.
 
-The document is what the store's function returns, with the watched parts put in at their paths.
+The document is what the store's function returns, with the watched parts put in at their paths. Beside a deploy that commits just
+then it may be of the new functions and the old version: flux.render_all waits for that.
 Raises FX010 when the store is gone, FX013 when it renders anything but an object, and whatever its function raises.
 $$;

@@ -10,10 +10,20 @@ set extra_float_digits to 1
 as $$
 declare
   _tx xid8 := pg_current_xact_id();
+  _base bigint;
   _watch integer;
 begin
   if not exists (select from flux.change c where c.tx = _tx) then
     return;
+  end if;
+
+  -- To the end nobody raises the base of all versions, nor has since it is read here.
+  perform pg_advisory_xact_lock_shared(hashtext('flux.base'));
+  if current_setting('transaction_isolation') = 'read committed' then
+    select e.base into _base from flux.epoch e;
+  else
+    -- Fails if the base is another than in this transaction's snapshot.
+    select e.base into _base from flux.epoch e for share;
   end if;
 
   -- The locks of all keys, in their order, held to the end: versions are dense and in commit order, and nobody deadlocks.
@@ -33,8 +43,8 @@ begin
   select
     _tx,
     c.key,
-    v.version - 1,
-    v.version,
+    _base + v.version - 1,
+    _base + v.version,
     case
       -- Touched: the multiplexer finds out how.
       when bool_or(c.watch = 0 and c.ops is null) then null

@@ -5,9 +5,15 @@ volatile
 security definer
 set search_path to ''
 as $$
+declare
+  _everything boolean;
 begin
+  delete from flux.unsettled u where u.tx = new.tx returning u.everything into _everything;
+  -- First: a transaction that holds the locks of keys must not wait for those who wait for them.
+  if _everything then
+    perform flux.raise_all();
+  end if;
   perform flux.settle();
-  delete from flux.unsettled u where u.tx = new.tx;
   return null;
 end;
 $$;

@@ -50,7 +50,12 @@ begin
   on conflict on constraint watch_store_path_key do update
   set source = excluded.source, match = excluded.match, key = excluded.key,
     columns = excluded.columns, newest = excluded.newest, keep = excluded.keep
-  returning w.id into _id;
+  where (w.source, w.match, w.key, w.columns, w.newest, w.keep)
+    is distinct from (excluded.source, excluded.match, excluded.key, excluded.columns, excluded.newest, excluded.keep);
+  if found then
+    perform flux.touch_all();
+  end if;
+  select w.id into strict _id from flux.watch w where w.store = watch.store and w.path = watch.path;
 
   perform flux.generate_watch(_id);
 end;

@@ -26,11 +26,13 @@ create unlogged table flux.heartbeat (
 );
 
 -- The numbering of versions; a new epoch says that it starts anew (restore, replay, failover). Numbers are of one history of
--- the database: another one may have given the same numbers to other contents.
+-- the database: another one may have given the same numbers to other contents. A store's version is the base and its own count
+-- together: flux.touch_all raises every version there is, also of stores that never changed, by raising the base.
 create table flux.epoch (
   one boolean primary key default true constraint there_is_one_epoch check (one),
   epoch text not null default left(replace(gen_random_uuid()::text, '-', ''), 8),
-  history text not null default ''
+  history text not null default '',
+  base bigint not null default 0
 );
 
 insert into flux.epoch default values;
@@ -73,7 +75,7 @@ create index action_seq on flux.action (seq);
 create index action_identity on flux.action (actor, client, lane, number);
 create table flux.action_default partition of flux.action default;
 
--- The version of every store that ever changed; one that never did is at 0.
+-- How often each store has changed since it first did; see flux.epoch for what makes its version of that.
 create table flux.version (
   key text primary key,
   version bigint not null
@@ -117,13 +119,15 @@ create unlogged table flux.change (
 
 create index on flux.change (tx);
 
--- One row a transaction that changed something outside of flux.dispatch; its deferred trigger settles.
+-- One row a transaction that changed something outside of flux.dispatch, or everything; its deferred trigger settles.
 create unlogged table flux.unsettled (
-  tx xid8 primary key
+  tx xid8 primary key,
+  everything boolean not null default false
 );
 
 -- The patches of a commit, until the multiplexer has taken them. No ops: it moved, render it. Recheck: who may read it
--- may have changed; the key is then a store's key or a store's name alone, for all its keys.
+-- may have changed; the key is then a store's key or a store's name alone, for all its keys. An empty key: every store moved,
+-- and the versions are the base's.
 create unlogged table flux.patch (
   tx xid8 not null,
   key text not null,

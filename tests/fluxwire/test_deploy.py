@@ -33,8 +33,9 @@ def chat(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def connection(database: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
-    """A connection to a database with the engine and the chat."""
+    """A connection to a database with the engine and the chat, in which somebody has led."""
     connected = await asyncpg.connect(database)
+    await connected.execute("select flux.take_lead(term, 'test') from flux.term")
     yield connected
     connected.terminate()
 
@@ -73,26 +74,58 @@ async def test_unchanged_deploy_changes_nothing(database: str, chat: Path) -> No
     connection.terminate()
 
 
-async def test_changed_file_begins_an_epoch(database: str, chat: Path) -> None:
-    """A changed store, a new action and a new migration are deployed, each named, and all stores are rendered anew."""
-    before = await epoch(database)
+async def touched(connection: "asyncpg.Connection[asyncpg.Record]") -> tuple[str, int, int]:
+    """The epoch, the base of all versions, and how often the multiplexer is told that all stores were touched."""
+    row = await connection.fetchrow(
+        "select e.epoch, e.base, (select count(*) from flux.patch p where p.key = '') as told from flux.epoch e"
+    )
+    assert row is not None
+    return tuple(row)
+
+
+async def test_changed_file_touches_all_stores(
+    database: str, connection: "asyncpg.Connection[asyncpg.Record]", chat: Path
+) -> None:
+    """A changed store, a new action and a new migration are deployed, each named, and all stores are touched, once."""
+    epoch, base, told = await touched(connection)
     edit(chat / "sql/stores/rooms.sql", "'{}'", '\'{"motd": "hello"}\'')
     (chat / "sql/actions/idle.sql").write_text("create function actions.idle() returns void language sql as '';")
     (chat / "sql/migrations/0002_more.sql").write_text("create table chat.more ();")
     done = await deploy(database, chat)
     assert done.changed == ["0002_more", "actions/idle.sql", "stores/rooms.sql"]
-    assert await epoch(database) != before
-    connection = await asyncpg.connect(database)
+    assert await touched(connection) == (epoch, base + 1, told + 1)
     assert await connection.fetchval("select document ->> 'motd' from flux.render('rooms{}')") == "hello"
-    connection.terminate()
 
 
-async def test_changed_action_begins_no_epoch(database: str, chat: Path) -> None:
+async def test_changed_action_touches_nothing(
+    database: str, connection: "asyncpg.Connection[asyncpg.Record]", chat: Path
+) -> None:
     """No store renders otherwise for it, so none is rendered."""
-    before = await epoch(database)
+    before = await touched(connection)
     edit(chat / "sql/actions/post_message.sql", "4000", "5000")
     assert (await deploy(database, chat)).changed == ["actions/post_message.sql"]
-    assert await epoch(database) == before
+    assert await touched(connection) == before
+
+
+async def test_other_keys_begin_an_epoch(
+    database: str, connection: "asyncpg.Connection[asyncpg.Record]", chat: Path
+) -> None:
+    """A store with another argument, or made private, goes by other keys: what clients hold is of no use with these."""
+    clock = chat / "sql/stores/clock.sql"
+    body = "returns jsonb language sql stable as $$ select '{}'::jsonb $$;"
+    clock.write_text(f"create or replace function stores.clock() {body}")
+    await deploy(database, chat)
+    first, _, _ = await touched(connection)
+    clock.write_text(
+        "drop function if exists stores.clock();"
+        f"create or replace function stores.clock(zone text default 'UTC') {body}"
+    )
+    await deploy(database, chat)
+    second, _, _ = await touched(connection)
+    await connection.execute("select flux.declare_store('room', private => true)")
+    third, _, _ = await touched(connection)
+    assert len({first, second, third}) == 3
+    assert await connection.fetchval("select base = 3 and (select count(*) from flux.patch) = 3 from flux.epoch")
 
 
 async def test_missing_history_is_said(database: str, chat: Path) -> None:

@@ -2,7 +2,19 @@
 
 import json
 
-from broker.messages import Commit, Denied, Error, MultiplexerMessage, Open, Opened, Parcel, Recheck, Snapshot, Update
+from broker.messages import (
+    Commit,
+    Denied,
+    Error,
+    Gone,
+    MultiplexerMessage,
+    Open,
+    Opened,
+    Parcel,
+    Recheck,
+    Snapshot,
+    Update,
+)
 from front.clients import Client
 from front.frames import Subscribe, Unsubscribe, parse
 from front.gates import Identity
@@ -157,3 +169,41 @@ def test_a_blocked_client_does_not_catch_up_before_its_verdict() -> None:
         ("update", 1),
         ("update", 2),
     ]
+
+
+def test_a_deploy_may_give_a_store_another_key() -> None:
+    """Who held it by the old key is told the new one, and starts from a snapshot; the old key means nothing to him."""
+    board = Board("ada", "bob")
+    other = 'board{"id": 1, "page": 1}'
+    board.say(Recheck("board"))
+    for question in board.questions():
+        board.say(Opened(question.request, other, shared=False, ttl_ms=5000))
+    board.say(board.commit(), Snapshot(other, "f", 7, snapshot_frame(other, "f", 7)))
+    for frames in board.frames().values():
+        assert [(frame["type"], frame.get("id"), frame["store"]) for frame in frames] == [
+            ("subscribed", 1, other),
+            ("snapshot", None, other),
+        ]
+        assert frames[0]["resumed"] is False
+    board.say(board.commit(), Commit([Update(other, "f", 7, 8, update_frame(other, "f", 7, 8))]))
+    assert {actor: kinds(frames) for actor, frames in board.frames().items()} == {
+        "ada": [("update", 8)],
+        "bob": [("update", 8)],
+    }
+
+
+def test_a_store_that_is_gone_while_it_is_asked() -> None:
+    """The old key may be gone before it is known that the store has another: the verdict decides."""
+    board = Board("ada", "bob")
+    other = 'board{"id": 1, "page": 1}'
+    board.say(Recheck("board"))
+    first, second = board.questions()
+    board.say(Gone(KEY, Error("failed", "The store cannot be rendered.")))
+    assert board.frames() == {}
+    board.say(Opened(first.request, other, shared=False, ttl_ms=5000))
+    board.say(Snapshot(other, "f", 7, snapshot_frame(other, "f", 7)))
+    assert kinds(board.frames()[first.actor]) == [("subscribed", 7), ("snapshot", 7)]
+    board.say(Opened(second.request, KEY, shared=False, ttl_ms=5000))
+    board.say(Gone(KEY, Error("failed", "The store cannot be rendered.")))
+    (frame,) = board.frames()[second.actor]
+    assert (frame["type"], frame["error"]["code"]) == ("unsubscribed", "failed")

@@ -13,7 +13,7 @@ from .test_run import LIMIT, said, up
 
 
 async def test_connected_clients_see_a_changed_store(tmp_path: Path) -> None:
-    """After a deploy a client has the new document, on the connection it had, and goes on from there."""
+    """After a deploy a client has the difference, on the connection it had, and goes on from there."""
     application = tmp_path / "chat"
     shutil.copytree(CHAT / "sql", application / "sql")
     with scratch_folder() as folder, up(folder / "data", "--application", str(application)) as stack:
@@ -23,7 +23,7 @@ async def test_connected_clients_see_a_changed_store(tmp_path: Path) -> None:
             rooms = client.subscribe("rooms")
             await rooms.ready()
             assert "motd" not in rooms.document
-            epoch, version = rooms.epoch, rooms.version
+            epoch, version, document = rooms.epoch, rooms.version, rooms.document
 
             assert (await asyncio.to_thread(said, "deploy", "--data", str(stack.data)))[0] == 0
             store = application / "sql/stores/rooms.sql"
@@ -31,7 +31,9 @@ async def test_connected_clients_see_a_changed_store(tmp_path: Path) -> None:
             code, out = await asyncio.to_thread(said, "deploy", "--data", str(stack.data))
             assert code == 0, out
             await rooms.changed(version)
-            assert rooms.epoch != epoch
+            # Its document is the one it had, patched.
+            assert rooms.epoch == epoch
+            assert rooms.document is document
             assert rooms.document["motd"] == "hello"
             assert list(rooms.document["rooms"]) == ["den"]
 

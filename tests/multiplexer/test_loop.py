@@ -110,29 +110,6 @@ async def test_foreign_writers_are_heard(front: Front, database: str) -> None:
     assert orjson.loads(update.frame)["patch"][0]["value"]["body"] == "tick"
 
 
-async def test_touched_store_becomes_a_patch(front: Front, database: str) -> None:
-    """A store that was only touched is rendered; from the second time on its difference is told."""
-    connection = await asyncpg.connect(database)
-    await connection.execute(
-        """
-        create table public.weather (degrees int); insert into public.weather values (20);
-        grant select on public.weather to fluxwire_application;
-        create function stores.weather() returns jsonb language sql stable as
-          'select jsonb_build_object(''degrees'', degrees) from public.weather';
-        select flux.declare_store('weather'), flux.refresh();
-        """
-    )
-    await front.say(Fetch("weather{}"))
-    assert orjson.loads((await front.hear(Snapshot)).frame)["document"] == {"degrees": 20}
-    await connection.execute("update public.weather set degrees = 21; select flux.touch('weather')")
-    assert orjson.loads((await front.hear(Snapshot)).frame)["document"] == {"degrees": 21}
-    await connection.execute("update public.weather set degrees = 22; select flux.touch('weather')")
-    update = await front.update_from(1)
-    assert (update.from_version, update.to_version) == (1, 2)
-    assert orjson.loads(update.frame)["patch"] == [{"op": "replace", "path": "/degrees", "value": 22}]
-    await connection.close()
-
-
 @pytest.mark.parametrize(
     ("name", "params", "code"),
     [

@@ -78,6 +78,9 @@ class Sql:
             "with taken as (delete from flux.patch returning *)"
             " select key, from_version, to_version, ops::text from taken order by key, from_version"
         )
+        if any(row["key"] == "" for row in rows):
+            await self.follow(*self.documents)
+            return
         for row in rows:
             if row["key"] not in self.documents:
                 continue

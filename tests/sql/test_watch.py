@@ -183,7 +183,7 @@ async def test_truncate_of_rows_that_were_there_before(sql: Sql) -> None:
     assert len(sql.documents['old{"shelf": "a"}'][1]["rows"]) == 3
     await sql.connection.execute("truncate public.old")
     await sql.assert_followed()
-    assert sql.documents['old{"shelf": "a"}'] == (1, {"rows": {}})
+    assert sql.documents['old{"shelf": "a"}'][1] == {"rows": {}}
 
 
 async def test_cascades(sql: Sql) -> None:
@@ -318,7 +318,7 @@ async def test_bad_declarations_are_refused(sql: Sql, declaration: str) -> None:
 async def test_touch_and_patch(sql: Sql) -> None:
     """A touched store moves without saying how; an explicit patch is told as it was given, in order."""
     await sql.connection.execute(
-        'begin; select flux.patch(\'rooms\', \'{}\', \'[{"op": "test", "path": "", "value": 1}]\');'
+        'begin; select flux.patch(\'rooms\', \'{}\', \'[{"op": "add", "path": "/x", "value": 1}]\');'
         'select flux.patch(\'rooms\', \'{}\', \'[{"op": "remove", "path": "/x"}]\'); commit;'
         "select flux.touch('room', '{\"room\": \"x\"}')"
     )
@@ -327,5 +327,26 @@ async def test_touch_and_patch(sql: Sql) -> None:
         ("rooms{}", 0, 1),
         ('room{"room": "x"}', 0, 1),
     ]
-    assert [op["op"] for op in orjson.loads(rows[0]["ops"])] == ["test", "remove"]
+    assert [op["op"] for op in orjson.loads(rows[0]["ops"])] == ["add", "remove"]
     assert rows[1]["ops"] is None
+
+
+@pytest.mark.parametrize(
+    "ops",
+    [
+        "{}",
+        "null",
+        '[{"op": "test", "path": "", "value": 1}]',
+        '[{"op": "move", "path": "/a", "from": "/b"}]',
+        '[{"op": "add", "path": "/a"}]',
+        '[{"op": "remove"}]',
+        '[{"op": "remove", "path": "a"}]',
+        '[{"op": "remove", "path": 1}]',
+        "[1]",
+    ],
+)
+async def test_what_is_no_patch_is_refused(sql: Sql, ops: str) -> None:
+    """Operations that clients do not take are refused when they are given."""
+    with pytest.raises(asyncpg.PostgresError) as caught:
+        await sql.connection.execute("select flux.patch('rooms', '{}', $1::jsonb)", ops)
+    assert caught.value.sqlstate == "FX012"

@@ -1,7 +1,7 @@
-"""Applies patches in place: RFC 6902 with the operations of docs/protocol.md §3, ``add``, ``remove`` and ``replace``.
+"""Applies patches in place, and finds them: RFC 6902 with ``add``, ``remove`` and ``replace`` (docs/protocol.md §3).
 
 The jsonpatch package copies and parses so much that a process of a few hundred subscribers did little else: it takes
-thirty times as long as this. It is what the tests compare with.
+thirty times as long as this, and what it finds has moves and copies in it. It is what the tests compare with.
 """
 
 from __future__ import annotations
@@ -37,6 +37,60 @@ def apply(document: Any, patch: Sequence[Mapping[str, Any]]) -> Any:  # noqa: AN
     except (KeyError, IndexError, TypeError, AttributeError) as exc:
         raise PatchError(f"{type(exc).__name__}: {exc}") from exc
     return document
+
+
+def difference(before: Any, after: Any, path: str = "") -> list[dict[str, Any]]:  # noqa: ANN401 - any JSON
+    """Find a patch that makes one document another.
+
+    Args:
+        before: Any JSON value.
+        after: Likewise; the operations share its parts.
+        path: JSON pointer to where both stand, if they are parts of documents.
+
+    Returns:
+        The operations, none if both are the same JSON. Of two objects it names the members that differ; of two arrays,
+        what lies between their common beginning and end.
+
+    """
+    if isinstance(before, dict) and isinstance(after, dict):
+        ops = [{"op": "remove", "path": f"{path}/{_escape(name)}"} for name in before if name not in after]
+        for name, value in after.items():
+            place = f"{path}/{_escape(name)}"
+            if name in before:
+                ops += difference(before[name], value, place)
+            else:
+                ops.append({"op": "add", "path": place, "value": value})
+        return ops
+    if isinstance(before, list) and isinstance(after, list):
+        return _difference_of_arrays(before, after, path)
+    return [] if _same(before, after) else [{"op": "replace", "path": path, "value": after}]
+
+
+def _difference_of_arrays(before: list[Any], after: list[Any], path: str) -> list[dict[str, Any]]:
+    both = min(len(before), len(after))
+    start = next((i for i in range(both) if not _same(before[i], after[i])), both)
+    both -= start
+    end = next((i for i in range(both) if not _same(before[-1 - i], after[-1 - i])), both)
+    old, new = before[start : len(before) - end], after[start : len(after) - end]
+    ops: list[dict[str, Any]] = []
+    for index, (one, other) in enumerate(zip(old, new, strict=False), start):
+        ops += difference(one, other, f"{path}/{index}")
+    ops += [{"op": "remove", "path": f"{path}/{start + i}"} for i in range(len(old) - 1, len(new) - 1, -1)]
+    ops += [{"op": "add", "path": f"{path}/{start + i}", "value": new[i]} for i in range(len(old), len(new))]
+    return ops
+
+
+def _same(one: Any, other: Any) -> bool:  # noqa: ANN401
+    if isinstance(one, dict) and isinstance(other, dict):
+        return len(one) == len(other) and all(name in other and _same(one[name], other[name]) for name in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    # Python's True is 1, JSON's is not.
+    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
+
+
+def _escape(name: str) -> str:
+    return name.replace("~", "~0").replace("/", "~1")
 
 
 def _apply_one(document: Any, operation: Mapping[str, Any]) -> Any:  # noqa: ANN401

@@ -1,6 +1,7 @@
 """Patches are applied as RFC 6902 has it; jsonpatch is the oracle."""
 
 import copy
+import json
 from typing import Any
 
 import jsonpatch
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fluxwire import patch
+from broker import patch
 
 scalars = st.none() | st.booleans() | st.integers(-3, 3) | st.text("ab/~0-", max_size=3)
 names = st.text("ab/~01-", max_size=2)
@@ -19,10 +20,21 @@ documents = st.recursive(
 
 @given(documents, documents)
 def test_difference(before: object, after: object) -> None:
-    """The difference of two documents leads from one to the other."""
-    ops = [op for op in jsonpatch.make_patch(before, after).patch if op["op"] in {"add", "remove", "replace"}]
-    if len(ops) == len(jsonpatch.make_patch(before, after).patch):
-        assert patch.apply(copy.deepcopy(before), ops) == after
+    """The difference of two documents leads from one to the other, for jsonpatch too; of equal ones it is nothing."""
+    ops = patch.difference(before, after)
+    assert {op["op"] for op in ops} <= {"add", "remove", "replace"}
+    assert json.dumps(patch.apply(copy.deepcopy(before), ops), sort_keys=True) == json.dumps(after, sort_keys=True)
+    assert jsonpatch.apply_patch(copy.deepcopy(before), ops) == after
+    assert (ops == []) == (json.dumps(before, sort_keys=True) == json.dumps(after, sort_keys=True))
+
+
+def test_difference_is_short() -> None:
+    """One row more in front, one changed in the middle, one gone: an operation each."""
+    rows = [{"id": number, "body": "x"} for number in range(9)]
+    assert patch.difference(rows, [{"id": 99}, *rows]) == [{"op": "add", "path": "/0", "value": {"id": 99}}]
+    assert patch.difference(rows, [*rows[:4], *rows[5:]]) == [{"op": "remove", "path": "/4"}]
+    changed = [*rows[:4], {"id": 4, "body": True}, *rows[5:]]
+    assert patch.difference(rows, changed) == [{"op": "replace", "path": "/4/body", "value": True}]
 
 
 paths = st.lists(names | st.sampled_from(["0", "1", "01", "-"]), max_size=3).map(
