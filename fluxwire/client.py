@@ -135,6 +135,11 @@ class Client:
         self._flush_soon()
         return action
 
+    def refresh(self, token: str) -> None:
+        """Go on with a fresh token of the same actor, before the old one expires."""
+        self._session.refresh(token)
+        self._flush_soon()
+
     async def __aenter__(self) -> Self:
         await self.connect()
         return self

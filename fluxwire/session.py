@@ -33,6 +33,7 @@ class Session:
 
     def __init__(self, token: str, client: str | None = None) -> None:
         self.token = token
+        self._shown = token  # on this connection
         self.client = client or secrets.token_hex(8)
         self.welcome: frames.Welcome | None = None
         """What the front said on this connection, None while it is opening."""
@@ -55,6 +56,7 @@ class Session:
     def connected(self) -> None:
         """A fresh connection is there."""
         self.start_over = None
+        self._shown = self.token
         self._out = [frames.write("hello", protocols=PROTOCOLS, token=self.token, client=self.client)]
 
     def lost(self) -> None:
@@ -107,6 +109,17 @@ class Session:
         self._detach(subscription)
         if self.welcome:
             self._out.append(frames.write("unsubscribe", ids=[subscription.number]))
+
+    def refresh(self, token: str) -> None:
+        """Show a fresh token of the same actor, now and at every opening (§2)."""
+        self.token = token
+        if self.welcome:
+            self._show()
+
+    def _show(self) -> None:
+        if self.token != self._shown:
+            self._shown = self.token
+            self._out.append(frames.write("refresh", token=self.token))
 
     def ping(self) -> None:
         """Ask for a sign of life (§2)."""
@@ -176,6 +189,7 @@ class Session:
 
     def _open(self, frame: frames.Welcome) -> None:
         self.welcome = frame
+        self._show()
         # §3: everything that is held is asked for in one go, from where it stands. §4: then all that has no outcome.
         self._ask(list(self._subscriptions.values()))
         self._dispatches.restart()

@@ -37,6 +37,8 @@ class CloseCode(IntEnum):
     """Nothing was heard for too long."""
     BLOCKED = 4202
     """The socket stayed blocked for too long."""
+    COME_AGAIN = 4205
+    """The token may be good, but not for this connection."""
 
 
 BUSY = Error("busy", "Too many actions of this connection are under way; send it again after an outcome has come.")

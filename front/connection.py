@@ -17,6 +17,7 @@ from .frames import (
     Hello,
     Ping,
     Pong,
+    Refresh,
     Subscribe,
     Unsubscribe,
     UpFrame,
@@ -24,7 +25,7 @@ from .frames import (
     build,
     parse,
 )
-from .gates import Identity, TokenRefused
+from .gates import Identity, TokenRefused, same_but_for_times
 from .incoming import Fault, Incoming, Opcode
 
 HEARTBEAT = 25.0
@@ -45,6 +46,7 @@ class State(Enum):
 TRANSITIONS: dict[State, dict[type[UpFrame], State]] = {
     State.OPENING: {Hello: State.OPEN},
     State.OPEN: {
+        Refresh: State.OPEN,
         Subscribe: State.OPEN,
         Unsubscribe: State.OPEN,
         Dispatch: State.OPEN,
@@ -65,7 +67,14 @@ class Opened:
     """The client's own id (§2)."""
 
 
-Event = Opened | Subscribe | Unsubscribe | Dispatch
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """The client showed a fresh token of the same actor."""
+
+    identity: Identity
+
+
+Event = Opened | Refreshed | Subscribe | Unsubscribe | Dispatch
 """What the hub hears of a connection."""
 
 PING = b"\x89\x00"
@@ -83,10 +92,11 @@ class Connection:
 
     """
 
-    __slots__ = ("_events", "_incoming", "_verify", "_writes", "state", "window")
+    __slots__ = ("_events", "_identity", "_incoming", "_verify", "_writes", "state", "window")
 
     def __init__(self, *, verify: Callable[[str], Identity], window: int = 0) -> None:
         self._verify = verify
+        self._identity: Identity | None = None
         self._incoming = Incoming(most=MAX_FRAME, compressed=window > 0)
         # Tuples, since most connections are silent most of the time, and the empty one costs nothing.
         self._events: tuple[Event, ...] = ()
@@ -185,6 +195,8 @@ class Connection:
             self.close(CloseCode.BAD_FRAME, f"{type(frame).__name__.lower()} is not expected now")
         elif isinstance(frame, Hello):
             self._let_in(frame, following)
+        elif isinstance(frame, Refresh):
+            self._refresh(frame.token)
         elif isinstance(frame, Ping):
             self._writes += (PONG,)
         else:
@@ -197,10 +209,8 @@ class Connection:
         if hello.token is None:
             self.close(CloseCode.NO_TOKEN, "a token is needed")
             return
-        try:
-            identity = self._verify(hello.token)
-        except TokenRefused as exc:
-            self.close(CloseCode.TOKEN_REFUSED, str(exc))
+        identity = self._identity = self._identify(hello.token)
+        if identity is None:
             return
         self.state = following
         welcome = Welcome(
@@ -208,3 +218,25 @@ class Connection:
         )
         self._writes += (build(welcome),)
         self._events += (Opened(identity, hello.client),)
+
+    def _refresh(self, token: str) -> None:
+        """§2: a fresh token prolongs the connection; one that says anything else needs a new one."""
+        identity = self._identify(token)
+        if identity is None or self._identity is None:
+            return
+        if identity.actor != self._identity.actor:
+            self.close(CloseCode.TOKEN_REFUSED, "a token of another actor")
+        elif not same_but_for_times(identity, self._identity):
+            # What it may read was decided by the old claims.
+            self.close(CloseCode.COME_AGAIN, "the claims are others than before")
+        else:
+            self._identity = identity
+            self._events += (Refreshed(identity),)
+
+    def _identify(self, token: str) -> Identity | None:
+        """Who a token speaks for; closed if for nobody."""
+        try:
+            return self._verify(token)
+        except TokenRefused as exc:
+            self.close(CloseCode.TOKEN_REFUSED, str(exc))
+            return None

@@ -50,6 +50,12 @@ class Hello(Up, frozen=True, tag="hello"):
         _refuse_nul(self.client, "client")
 
 
+class Refresh(Up, frozen=True, tag="refresh"):
+    """A fresh token of the same actor (§2)."""
+
+    token: str
+
+
 class StoreRequest(msgspec.Struct, frozen=True, gc=False):
     """One store of a ``subscribe`` frame (§3)."""
 
@@ -102,7 +108,7 @@ class Ping(Up, frozen=True, tag="ping"):
     """A client that cannot send WebSocket pings asks whether we are there (§2)."""
 
 
-UpFrame = Hello | Subscribe | Unsubscribe | Dispatch | Ping
+UpFrame = Hello | Refresh | Subscribe | Unsubscribe | Dispatch | Ping
 
 _decoder: msgspec.json.Decoder[UpFrame] = msgspec.json.Decoder(UpFrame)
 

@@ -2,6 +2,7 @@
 
 import binascii
 import hmac
+import math
 import time
 from typing import Any
 
@@ -11,6 +12,9 @@ import msgspec
 ALGORITHM = "HS256"
 AUDIENCE = "fluxwire"
 SHORTEST_KEY = 32  # bytes; RFC 7518 §3.2 asks for as much as the hash is long
+
+LEEWAY = 5.0
+"""Seconds by which the clocks of an issuer and of a front may differ."""
 
 
 class TokenRefused(Exception):
@@ -23,6 +27,8 @@ class Identity(msgspec.Struct, frozen=True, gc=False):
     actor: str
     claims: str
     """All claims of the token, a JSON object as text."""
+    good_until: float = math.inf
+    """When it ends, in seconds since 1970."""
 
 
 class TokenGate:
@@ -48,7 +54,7 @@ class TokenGate:
         """
         try:
             claims = self._open(token)
-            _check(claims, time.time())
+            good_until = _check(claims, time.time())
             text = msgspec.json.encode(claims).decode()
         # What is no base64, no JSON or no Unicode; claims nested too deeply.
         except (ValueError, msgspec.MsgspecError, RecursionError) as exc:
@@ -57,7 +63,7 @@ class TokenGate:
         # Postgres holds no NUL in a text, and one actor must not spoil the batch of others.
         if not actor or "\\u0000" in text:
             raise TokenRefused("sub is empty, or a claim holds a NUL")
-        return Identity(actor, text)
+        return Identity(actor, text, good_until)
 
     def _open(self, token: str) -> dict[str, Any]:
         """The claims of a token that was signed with our key."""
@@ -94,18 +100,20 @@ _HEADERS = msgspec.json.Decoder(_Header)
 _CLAIMS = msgspec.json.Decoder(dict[str, Any])
 
 
-def _check(claims: dict[str, Any], now: float) -> None:
-    """RFC 7519 §4.1: for us, and good now."""
+def _check(claims: dict[str, Any], now: float) -> float:
+    """RFC 7519 §4.1: for us, and good now; until when."""
     audience = claims.get("aud")
     if audience != AUDIENCE and not (isinstance(audience, list) and AUDIENCE in audience):
         raise TokenRefused(f"aud is not {AUDIENCE}")
     if not isinstance(claims.get("sub"), str):
         raise TokenRefused("sub is no text")
-    if "exp" in claims and _moment(claims, "exp") <= now:
+    good_until = _moment(claims, "exp") + LEEWAY if "exp" in claims else math.inf
+    if good_until <= now:
         raise TokenRefused("expired")
     for name in ("nbf", "iat"):
-        if name in claims and _moment(claims, name) > now:
+        if name in claims and _moment(claims, name) > now + LEEWAY:
             raise TokenRefused(f"{name} is in the future")
+    return good_until
 
 
 def _moment(claims: dict[str, Any], name: str) -> float:
@@ -113,6 +121,18 @@ def _moment(claims: dict[str, Any], name: str) -> float:
     if type(moment) is int or type(moment) is float:
         return moment
     raise TokenRefused(f"{name} is no number")
+
+
+def same_but_for_times(one: Identity, other: Identity) -> bool:
+    """Whether two tokens say the same of the same actor, and differ at most in when they were made and are good."""
+    return _lasting(one) == _lasting(other)
+
+
+def _lasting(identity: Identity) -> dict[str, Any]:
+    return {name: value for name, value in _CLAIMS.decode(identity.claims).items() if name not in _PASSING}
+
+
+_PASSING = frozenset({"exp", "iat", "nbf", "jti"})
 
 
 def _base64(part: bytes) -> bytes:

@@ -6,6 +6,8 @@ hub. Frames for clients leave once per turn of the event loop, all frames of a c
 
 import asyncio
 import logging
+import math
+import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, TypeVar, cast
@@ -15,7 +17,7 @@ from broker.errors import BusLost
 
 from .clients import Client
 from .codes import CloseCode
-from .connection import HEARTBEAT, Connection, Opened, State
+from .connection import HEARTBEAT, Connection, Opened, Refreshed, State
 from .doorway import Doorway
 from .gates import Identity
 from .hub import Hub
@@ -57,6 +59,7 @@ class Socket(asyncio.Protocol):
         "_client",
         "_closing_at",
         "_connection",
+        "_good_until",
         "_heard_at",
         "_opened_at",
         "_pinged",
@@ -72,6 +75,7 @@ class Socket(asyncio.Protocol):
         self._connection = Connection(verify=server.verify, window=window)
         self._transport: asyncio.Transport | None = None
         self._client: Client | None = None
+        self._good_until = math.inf  # its token, by the server's clock
         self._opened_at = self._heard_at = server.now()
         self._pinged = False
         self._blocked_at: float | None = None
@@ -117,7 +121,7 @@ class Socket(asyncio.Protocol):
         if self._transport is not None and not self._transport.is_closing():
             self._transport.pause_reading()
         if self._closing_at is None:
-            self._server.wheel.put(self, self._blocked_at + BLOCKED_AT_MOST)
+            self._server.wheel.put(self, min(self._blocked_at + BLOCKED_AT_MOST, self._good_until))
 
     def resume_writing(self) -> None:
         """The client has read what waited."""
@@ -148,6 +152,9 @@ class Socket(asyncio.Protocol):
         if self._closing_at is not None:
             self._transport.abort()
             return
+        if now >= self._good_until:
+            self.close(CloseCode.TOKEN_REFUSED, "expired")
+            return
         if self._blocked_at is not None:
             self._look_at_blocked(self._blocked_at, self._transport, now)
             return
@@ -166,7 +173,7 @@ class Socket(asyncio.Protocol):
                 self._pinged = True
                 self._connection.ping()
                 self._send()
-        self._server.wheel.put(self, again)
+        self._server.wheel.put(self, min(again, self._good_until))
 
     def _look_at_blocked(self, since: float, transport: asyncio.Transport, now: float) -> None:
         if now >= since + BLOCKED_AT_MOST:
@@ -178,7 +185,7 @@ class Socket(asyncio.Protocol):
                 return
             since = self._blocked_at = now
             self._blocked_bytes = waiting
-        self._server.wheel.put(self, since + BLOCKED_AT_MOST)
+        self._server.wheel.put(self, min(since + BLOCKED_AT_MOST, self._good_until))
 
     def _process(self) -> None:
         try:
@@ -198,6 +205,7 @@ class Socket(asyncio.Protocol):
         hub, now = self._server.hub, self._heard_at
         for event in self._connection.events():
             if isinstance(event, Opened):
+                self._prolong(event.identity)
                 assert self._transport is not None, "bytes come from a socket that is there"
                 # Straight to the transport: this is what is called once per client and tick.
                 self._client = hub.opened(
@@ -211,11 +219,22 @@ class Socket(asyncio.Protocol):
                         hub.send(self._client, data)
                 continue
             assert self._client is not None, "the connection's states let nothing through before hello"
+            if isinstance(event, Refreshed):
+                self._client.identity = event.identity
+                self._prolong(event.identity)
+                continue
             hub.receive(self._client, event, now)
             if self._client.failed is not None:
                 self._connection.close(CloseCode.BAD_FRAME, self._client.failed)
                 break
         self._server.flush_soon()
+
+    def _prolong(self, identity: Identity) -> None:
+        """Stay for as long as a token is good, of which the wall clock tells."""
+        self._good_until = self._heard_at + identity.good_until - time.time()
+        if self._good_until < self._heard_at + BLOCKED_AT_MOST:
+            # Most last beyond the next look, and that one sees to it.
+            self._server.wheel.put(self, min(self._heard_at + HEARTBEAT, self._good_until))
 
     def _send(self) -> None:
         transport = self._transport

@@ -26,6 +26,7 @@ export const CLOSE_CODES: Readonly<Record<number, Advice>> = {
   4200: 'come back',
   4201: 'come back',
   4202: 'come back',
+  4205: 'come back',
 };
 
 /** What to do after a close code; one that is not listed is judged by its range. */

@@ -95,6 +95,22 @@ class TestOpening:
         assert wire.sent() == [{"type": "hello", "protocols": [1], "token": "the token", "client": "me"}]
         assert wire.sent() == []
 
+    async def test_refresh(self, wire: Wire) -> None:
+        """A fresh token is shown at once on an open connection, and after welcome if hello had the old one."""
+        wire.session.connected()
+        wire.sent()
+        wire.session.refresh("fresh")
+        assert wire.sent() == []
+        wire.say("welcome", protocol=1, actor="ada", max_frame=65536, heartbeat_ms=25000)
+        assert wire.sent() == [{"type": "refresh", "token": "fresh"}]
+        wire.session.refresh("fresher")
+        wire.session.refresh("fresher")
+        assert wire.sent() == [{"type": "refresh", "token": "fresher"}]
+        wire.session.lost()
+        wire.session.refresh("freshest")
+        wire.session.connected()
+        assert [frame["token"] for frame in wire.sent()] == ["freshest"]
+
     async def test_welcome(self, wire: Wire) -> None:
         """After the welcome all stores are asked for in one frame, then the actions are sent, in order."""
         wire.session.dispatch("one", {"a": 1})

@@ -114,8 +114,8 @@ class Client:
         assert isinstance(frame, dict)
         return frame
 
-    async def hello(self, actor: str = "ada") -> None:
-        token = GATE.sign(actor, now=time.time(), lifetime=60)
+    async def hello(self, actor: str = "ada", *, lifetime: float = 60) -> None:
+        token = GATE.sign(actor, now=time.time(), lifetime=lifetime)
         await self.say(type="hello", protocols=[1], token=token, client="c")
         assert (await self.hear())["type"] == "welcome"
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from websockets.frames import Close, Opcode
 
 from front.codes import CloseCode
-from front.connection import TRANSITIONS, Connection, Event, Opened, State
+from front.connection import TRANSITIONS, Connection, Event, Opened, Refreshed, State
 from front.frames import MAX_FRAME, Dispatch, Subscribe, Unsubscribe
 from front.gates import Identity, TokenRefused
 
@@ -17,10 +17,18 @@ GOLDEN = Path(__file__).parent.parent / "protocol" / "up.json"
 HELLO = b'{"type":"hello","protocols":[1],"token":"good","client":"c"}'
 
 
+TOKENS = {
+    "good": Identity("ada", '{"role":1,"exp":1}', 1.0),
+    "fresh": Identity("ada", '{"exp":2,"iat":1,"nbf":1,"jti":"x","role":1}', 2.0),
+    "promoted": Identity("ada", '{"role":2,"exp":2}', 2.0),
+    "bob": Identity("bob", '{"role":1,"exp":2}', 2.0),
+}
+
+
 def verify(token: str) -> Identity:
-    if token != "good":
+    if token not in TOKENS:
         raise TokenRefused("not good")
-    return Identity("ada", "{}")
+    return TOKENS[token]
 
 
 class Client:
@@ -76,7 +84,7 @@ def test_hello_opens() -> None:
     assert client.frames == [
         {"type": "welcome", "protocol": 1, "actor": "ada", "max_frame": 65536, "heartbeat_ms": 25000}
     ]
-    assert client.events == [Opened(Identity("ada", "{}"), "c")]
+    assert client.events == [Opened(TOKENS["good"], "c")]
 
 
 @pytest.mark.parametrize(
@@ -98,7 +106,13 @@ def test_a_hello_that_does_not_let_in(hello: Json, code: CloseCode) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [b'{"type":"ping"}', b'{"type":"subscribe","stores":[]}', b'{"type":"unsubscribe","ids":[]}']
+    "text",
+    [
+        b'{"type":"refresh","token":"good"}',
+        b'{"type":"ping"}',
+        b'{"type":"subscribe","stores":[]}',
+        b'{"type":"unsubscribe","ids":[]}',
+    ],
 )
 def test_nothing_comes_before_hello(text: bytes) -> None:
     """§2: anything else before welcome closes with 4001."""
@@ -112,6 +126,25 @@ def test_a_second_hello() -> None:
     client = Client(opened=True)
     client.say(HELLO)
     assert client.code == CloseCode.BAD_FRAME
+
+
+def test_a_fresh_token() -> None:
+    """§2: it is taken without a word, and the hub hears of it."""
+    client = Client(opened=True)
+    client.say(b'{"type":"refresh","token":"fresh"}')
+    assert client.events[1:] == [Refreshed(TOKENS["fresh"])]
+    assert (client.frames[1:], client.code) == ([], None)
+
+
+@pytest.mark.parametrize(
+    ("token", "code"),
+    [("bad", CloseCode.TOKEN_REFUSED), ("bob", CloseCode.TOKEN_REFUSED), ("promoted", CloseCode.COME_AGAIN)],
+)
+def test_a_fresh_token_that_is_not_taken(token: str, code: CloseCode) -> None:
+    """§2: a wrong one, another actor's, and one with other claims each end the connection with a code."""
+    client = Client(opened=True)
+    client.say(json.dumps({"type": "refresh", "token": token}).encode())
+    assert (client.code, client.events[1:]) == (code, [])
 
 
 def test_the_table_is_complete() -> None:

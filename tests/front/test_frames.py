@@ -21,6 +21,7 @@ from front.frames import (
     Hello,
     Ping,
     Pong,
+    Refresh,
     StoreRequest,
     Subscribe,
     Subscribed,
@@ -50,6 +51,8 @@ def normalised(frame: UpFrame) -> Json:
     match frame:
         case Hello():
             return {"type": "hello", "protocols": frame.protocols, "token": frame.token, "client": frame.client}
+        case Refresh():
+            return {"type": "refresh", "token": frame.token}
         case Subscribe():
             return {"type": "subscribe", "stores": [normalised_store(store) for store in frame.stores]}
         case Unsubscribe():

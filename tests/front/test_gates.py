@@ -1,4 +1,5 @@
 import json
+import math
 import time
 from base64 import urlsafe_b64encode
 
@@ -7,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from front.gates import TokenGate, TokenRefused
+from front.gates import LEEWAY, TokenGate, TokenRefused
 
 from .wire import KEY
 
 GATE = TokenGate(KEY)
+NOW = 2_000_000_000.0
 
 
 def token(claims: object, *, key: bytes = KEY, algorithm: str = "HS256") -> str:
@@ -48,7 +50,7 @@ def test_claims_of_the_application_are_passed_on() -> None:
         pytest.param(
             token({"sub": "ada", "aud": "fluxwire"}, key=b"x" * 64, algorithm="HS512"), id="another algorithm"
         ),
-        pytest.param(jwt.encode({"sub": "ada", "aud": "fluxwire"}, None, "none"), id="not signed"),
+        pytest.param(jwt.encode({"sub": "ada", "aud": "fluxwire"}, "", "none"), id="not signed"),
         pytest.param(urlsafe_b64encode(b'{"a":' + b"[" * 30_000).decode() + ".e30.AA", id="nested header"),
         pytest.param("", id="empty"),
         pytest.param("..", id="dots"),
@@ -60,6 +62,28 @@ def test_other_tokens_are_refused(bad: str) -> None:
     """§2: a token that is not ours, not good now or not fit for the database is refused, and nothing worse happens."""
     with pytest.raises(TokenRefused):
         GATE.verify(bad)
+
+
+@pytest.mark.parametrize(
+    ("times", "good"),
+    [
+        ({"exp": NOW - LEEWAY + 1}, True),
+        ({"exp": NOW - LEEWAY}, False),
+        ({"nbf": NOW + LEEWAY}, True),
+        ({"nbf": NOW + LEEWAY + 1}, False),
+        ({"iat": NOW + LEEWAY}, True),
+        ({"iat": NOW + LEEWAY + 1}, False),
+    ],
+)
+def test_clocks_may_differ_a_little(times: dict[str, float], good: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """§2: five seconds are allowed for, and no more."""
+    monkeypatch.setattr("time.time", lambda: NOW)
+    shown = token({"sub": "ada", "aud": "fluxwire", **times})
+    if good:
+        assert GATE.verify(shown).good_until == times.get("exp", math.inf) + LEEWAY
+        return
+    with pytest.raises(TokenRefused):
+        GATE.verify(shown)
 
 
 @given(st.text())

@@ -230,6 +230,33 @@ async def test_deadlines(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @on_both_loops
+async def test_a_connection_ends_with_its_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """§2: who shows a fresh token in time stays, who does not is closed with 4101, blocked or not."""
+    monkeypatch.setattr("front.ticks.SLOT", 0.05)
+    monkeypatch.setattr("front.server.SWEEP", 0.02)
+    monkeypatch.setattr("front.gates.LEEWAY", 0.0)
+    async with (
+        running() as front,
+        front.client(hello=False) as ada,
+        front.client(hello=False) as bob,
+        _plain_client(front, receive_buffer=4096, lifetime=4.0) as (_, writer),
+    ):
+        writer.write(masked(b"x" * 125, opcode=Opcode.PING) * 50_000)
+        await _until(lambda: any(socket._blocked_at is not None for socket in front.sockets))
+        await ada.hello(lifetime=2.0)
+        await bob.hello(lifetime=2.0)
+        await ada.say(type="refresh", token=GATE.sign("ada", now=time.time(), lifetime=60))
+        assert await bob.code() == 4101
+        await ada.say(type="ping")
+        assert await ada.hear() == {"type": "pong"}
+        await ada.say(type="dispatch", number=1, name="a")
+        await ada.hear()
+        (action,) = front.multiplexer.actions
+        assert json.loads(action.claims)["exp"] > time.time() + 50
+        await _until(lambda: len(front.sockets) == 1)
+
+
+@on_both_loops
 async def test_a_client_blocked_for_too_long_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     """4202: nothing can be told any more, so the socket is cut."""
     monkeypatch.setattr("front.server.BLOCKED_AT_MOST", 0.3)
@@ -331,7 +358,7 @@ async def _until(condition: Callable[[], bool]) -> None:
 
 @asynccontextmanager
 async def _plain_client(
-    front: Running, *, receive_buffer: int | None = None
+    front: Running, *, receive_buffer: int | None = None, lifetime: float = 60
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     """A client on a bare socket that says hello, and then neither reads nor answers pings by itself."""
     plain = socket.socket()
@@ -343,7 +370,7 @@ async def _plain_client(
     try:
         writer.write(request())
         await soon(reader.readuntil(b"\r\n\r\n"))
-        token = GATE.sign("slow", now=time.time(), lifetime=60)
+        token = GATE.sign("slow", now=time.time(), lifetime=lifetime)
         writer.write(masked(json.dumps({"type": "hello", "protocols": [1], "token": token, "client": "c"}).encode()))
         assert (await _read_frame(reader))["type"] == "welcome"
         yield reader, writer
