@@ -5,6 +5,7 @@ becomes :class:`DatabaseLost`, so that everybody above has one thing to heal fro
 """
 
 import contextlib
+import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from .errors import DatabaseLost, RenderFailed, TermEnded
 if TYPE_CHECKING:
     # The driver's class takes a parameter in its stubs alone.
     Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
+
+log = logging.getLogger("multiplexer.database")
 
 CONNECT_TIMEOUT = 5.0  # seconds
 HEARTBEAT_TIMEOUT = 5.0  # seconds; a half-open connection is noticed by then
@@ -275,9 +278,18 @@ class Database:
     Use :meth:`connect`. ``asking`` is for what fronts ask, ``telling`` for what they are told of commits.
     """
 
-    def __init__(self, *, dispatching: "Connection", leading: "Connection", asking: Reader, telling: Reader) -> None:
+    def __init__(
+        self,
+        *,
+        dispatching: "Connection",
+        leading: "Connection",
+        following: "Connection",
+        asking: Reader,
+        telling: Reader,
+    ) -> None:
         self._dispatching = dispatching
         self._leading = leading
+        self._following = following
         self.asking = asking
         self.telling = telling
 
@@ -324,6 +336,7 @@ class Database:
             yield cls(
                 dispatching=await connection("dispatch", action_timeout),
                 leading=await connection("lead", HEARTBEAT_TIMEOUT),
+                following=await connection("follow", render_timeout),
                 asking=Reader(await connection("ask", render_timeout), most_bytes=most_bytes),
                 telling=Reader(await connection("tell", render_timeout), most_bytes=most_bytes),
             )
@@ -356,6 +369,18 @@ class Database:
             alive = await self._leading.fetchval("select flux.beat($1)", term, timeout=HEARTBEAT_TIMEOUT)
         if not alive:
             raise TermEnded(f"term {term} has ended")
+
+    async def follow(self) -> None:
+        """Take notice of partitions of watched tables that have come or gone."""
+        try:
+            with _translated():
+                followed = await self._following.fetchval("select flux.follow()")
+        except _Failed as error:
+            # Somebody writes to the table, or it belongs to somebody else than who deployed.
+            log.warning("cannot watch new partitions: %s", error)
+        else:
+            if followed:
+                log.info("partitions or children have come or gone: %s", ", ".join(followed))
 
     async def listen(self, ring: Callable[[str], None]) -> None:
         """Call ``ring`` with the payload of every doorbell from now on."""

@@ -1,6 +1,7 @@
 """The road between the buses and the database, while this multiplexer leads.
 
-Four tasks, each a short loop: actions in and outcomes out, questions of fronts, doorbells, and signs of life.
+Five tasks, each a short loop: actions in and outcomes out, questions of fronts, doorbells, signs of life, and new
+partitions.
 Crash-only: whatever goes wrong with the database ends all of them, and the next lead begins with what the bus hands
 out again. A loss of the bus ends nothing: it is committed, and fronts ask again.
 """
@@ -112,6 +113,7 @@ class Multiplexer:
                 tasks.create_task(keep_lead(database, term=term, heartbeat=settings.heartbeat))
                 tasks.create_task(self._answer_doorbells(doorbells, database.telling, teller))
                 tasks.create_task(questions.answer_all())
+                tasks.create_task(self._follow_partitions(database))
                 tasks.create_task(self._run_actions(term, database, questions))
 
     async def _run_actions(self, term: int, database: Database, questions: Questions) -> None:
@@ -172,6 +174,12 @@ class Multiplexer:
                 await self._bus.acknowledge(settled.done)
         except BusLost as error:
             log.warning("the bus is lost, outcomes are told when asked again: %s", error)
+
+    async def _follow_partitions(self, database: Database) -> None:
+        """Take notice of partitions that came or went: no trigger of ours sees that."""
+        while True:
+            await database.follow()
+            await asyncio.sleep(self._settings.follow)
 
     async def _answer_doorbells(self, doorbells: Doorbells, reader: Reader, teller: Teller) -> None:
         """Tell all fronts what commits changed."""

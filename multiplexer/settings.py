@@ -37,6 +37,8 @@ class Settings:
     """Most bytes of a document as JSON; one that is larger is ``too_large``."""
     heartbeat: float = 0.4
     """How often a leader gives a sign of life, and a standby looks for it."""
+    follow: float = 5.0
+    """How often it is looked whether partitions of watched tables have come or gone."""
     patience: float = 1.5
     """After how long a silence a standby takes the lead."""
 

@@ -5,4 +5,5 @@ grant select, insert, update, delete on
 to fluxwire_multiplexer;
 grant select, update on flux.epoch to fluxwire_multiplexer;
 grant select on flux.declared_store, flux.watch to fluxwire_multiplexer;
-revoke execute on function flux.trim_log(timestamptz), flux.raise_all() from public;
+revoke execute on function flux.trim_log(timestamptz), flux.raise_all(), flux.follow() from public;
+grant execute on function flux.follow() to fluxwire_multiplexer;

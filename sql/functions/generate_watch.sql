@@ -143,7 +143,6 @@ $f$ $sql$,
       and t.tgrelid not in (select l.member from flux.lineage(_source) as l (member))
   loop
     execute format('drop trigger %I on %s', _event.tgname, _event.source);
-    perform flux.touch_all();
   end loop;
   for _event in
     select l.member as source, e.name, e.referencing, format('flux_%s_%s', _prefix, e.name) as trigger
@@ -162,7 +161,6 @@ $f$ $sql$,
       );
       -- Also for those who write with session_replication_role = replica.
       execute format('alter table %s enable always trigger %I', _event.source, _event.trigger);
-      perform flux.touch_all();
       if _event.name = 'truncate' and not _watch.permission then
         -- Rows that were there before us belong to stores that never changed: a truncate has to find these, too.
         execute format(
@@ -172,6 +170,14 @@ $f$ $sql$,
       end if;
     end if;
   end loop;
+
+  update flux.watch w
+  set members = flux.members(_source)
+  where w.id = _watch.id and w.members is distinct from flux.members(_source);
+  if found then
+    -- Rows have come or gone with a table, and nothing recorded which.
+    perform flux.touch_all();
+  end if;
 
   if _watch.permission then
     return;

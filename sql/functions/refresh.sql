@@ -73,7 +73,7 @@ Call an action by its name, with its arguments as one object. Made anew by flux.
 Raises FX001 for an unknown action and for arguments that are not its own.
 $comment$;
 
-  -- Partitions may have come since.
+  -- Partitions may have come or gone since, and columns may have another type.
   perform flux.generate_watch(w.id) from flux.watch w order by w.id;
 
   for _function in

@@ -100,6 +100,8 @@ create table flux.watch (
   newest text,
   keep integer,
   permission boolean not null default false,
+  -- The table and its partitions and children, as far as they have triggers.
+  members oid[] not null default '{}',
   unique (store, path)
 );
 

@@ -70,7 +70,9 @@ def memory_bus() -> MemoryBus:
 
 @pytest.fixture
 def settings(database: str) -> Settings:
-    return Settings(database_url=database, redis_url="", name="one", action_timeout=1.0, heartbeat=0.1, patience=0.5)
+    return Settings(
+        database_url=database, redis_url="", name="one", action_timeout=1.0, heartbeat=0.1, patience=0.5, follow=0.2
+    )
 
 
 @pytest.fixture

@@ -191,3 +191,27 @@ async def test_a_store_locked_by_a_deploy_is_rendered_after_it(
     await connection.execute("begin; lock table chat.room in access exclusive mode; select flux.touch('rooms')")
     await connection.execute("select pg_sleep(1.5); commit")
     await follower.reach(connection)
+
+
+async def test_a_partition_that_is_attached(front: Front, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Is seen within a while, and is told as the difference its rows make."""
+    await connection.execute(
+        """
+        create table public.event (id integer, day integer, primary key (id, day)) partition by range (day);
+        create table public.event_1 (id integer not null, day integer not null, primary key (id, day));
+        insert into public.event_1 values (1, 1);
+        create function stores.day() returns jsonb language sql stable as $$ select '{}'::jsonb $$;
+        select flux.declare_store('day');
+        select flux.watch(store => 'day', path => '{events}', source => 'public.event', match => '{}', key => 'id');
+        grant usage on schema public to fluxwire_application;
+        grant select on all tables in schema public to fluxwire_application;
+        select flux.refresh();
+        """
+    )
+    follower = Follower(front, "day{}")
+    await follower.begin()
+    await connection.execute("alter table public.event attach partition public.event_1 for values from (0) to (10)")
+    async with asyncio.timeout(DEADLINE):
+        while not follower.held["day{}"][2]["events"]:
+            await follower.hear()
+    assert follower.updates[-1]["patch"] == [{"op": "add", "path": "/events/1", "value": {"id": 1, "day": 1}}]

@@ -120,6 +120,23 @@ async def test_everything_is_put_back_between_actions(sql: Sql, as_multiplexer: 
     assert first["role"] == "fluxwire_application"
 
 
+async def test_the_multiplexer_watches_new_partitions(sql: Sql, as_multiplexer: Sql) -> None:
+    """Which are not its own: it may have the engine's function do it, and no more."""
+    await sql.connection.execute(
+        """
+        create table public.base (id integer primary key);
+        create function stores.day() returns jsonb language sql stable as $$ select '{}'::jsonb $$;
+        select flux.watch(store => 'day', path => '{rows}', source => 'public.base', match => '{}', key => 'id');
+        create table public.child () inherits (public.base);
+        """
+    )
+    assert await as_multiplexer.connection.fetchval("select flux.follow()") == ["public.base"]
+    await sql.connection.execute("insert into public.child values (1)")
+    assert await sql.connection.fetchval("select count(*) from flux.patch where key = 'day{}'") == 1
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await as_multiplexer.connection.execute("select flux.raise_all()")
+
+
 @pytest.mark.parametrize(
     ("body", "code"),
     [

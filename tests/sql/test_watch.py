@@ -264,6 +264,63 @@ async def test_partitions_and_children(sql: Sql) -> None:
     assert list(sql.documents["day{}"][1]["rows"]) == ["1", "2"]
 
 
+@pytest.mark.parametrize("noticed", ["refresh", "follow"])
+async def test_partitions_come_and_go(sql: Sql, noticed: str) -> None:
+    """With their rows, by a deploy or by the multiplexer's look: documents have them and lose them."""
+    await sql.connection.execute(
+        """
+        create table public.event (id integer, day integer, primary key (id, day)) partition by range (day);
+        create table public.event_1 partition of public.event for values from (0) to (10);
+        create table public.event_2 (id integer not null, day integer not null, primary key (id, day));
+        insert into public.event_2 values (1, 11), (2, 12);
+        create function stores.day() returns jsonb language sql stable as $$ select '{}'::jsonb $$;
+        select flux.watch(store => 'day', path => '{events}', source => 'public.event', match => '{}', key => 'id');
+        grant usage on schema public to fluxwire_application;
+        grant select on all tables in schema public to fluxwire_application;
+        select flux.refresh();
+        """
+    )
+    await sql.follow("day{}")
+    for change, days in (
+        ("alter table public.event attach partition public.event_2 for values from (10) to (20)", {"1": 11, "2": 12}),
+        ("insert into public.event_2 values (3, 13)", {"1": 11, "2": 12, "3": 13}),
+        ("alter table public.event detach partition public.event_2", {}),
+        ("alter table public.event attach partition public.event_2 for values from (10) to (20)", None),
+        ("drop table public.event_2", {}),
+    ):
+        before, _ = sql.documents["day{}"]
+        await sql.connection.execute(change)
+        await sql.connection.execute(f"select flux.{noticed}()")
+        await sql.assert_followed()
+        version, document = sql.documents["day{}"]
+        assert version == before + 1
+        if days is not None:
+            assert {name: event["day"] for name, event in document["events"].items()} == days
+    await sql.connection.execute("create table public.event_3 partition of public.event for values from (20) to (30)")
+    await sql.connection.execute("select flux.follow()")
+    assert await sql.connection.fetchval("select flux.follow()") == []
+    triggers = await sql.connection.fetch(
+        "select distinct tgrelid::regclass::text from pg_trigger where tgname ~ '^flux_'"
+    )
+    assert {row[0] for row in triggers} >= {"public.event", "public.event_1", "public.event_3"}
+
+
+async def test_a_table_that_is_detached_is_left_alone(sql: Sql) -> None:
+    """It loses its triggers: what is written to it later is nobody's business."""
+    await sql.connection.execute(
+        """
+        create table public.base (id integer primary key);
+        create table public.child () inherits (public.base);
+        create function stores.day() returns jsonb language sql stable as $$ select '{}'::jsonb $$;
+        select flux.watch(store => 'day', path => '{rows}', source => 'public.base', match => '{}', key => 'id');
+        alter table public.child no inherit public.base;
+        select flux.follow();
+        """
+    )
+    held = await sql.connection.fetchval("select count(*) from pg_trigger where tgrelid = 'public.child'::regclass")
+    assert held == 0
+
+
 @pytest.mark.parametrize("kind", ["view public.things", "temporary table other", "materialized view public.things"])
 async def test_what_has_no_rows_of_its_own_cannot_be_watched(sql: Sql, kind: str) -> None:
     """A view, or nothing at all, is refused when the watch is declared, with a hint of what to do instead."""
