@@ -51,10 +51,26 @@ class Documents:
         self._kept: dict[str, Kept] = {}
         self._bytes = 0
 
-    def fetched(self, rendered: Rendered) -> None:
-        """A front was sent this document. What is kept of the store already is what all of them hold."""
+    def fetched(self, rendered: Rendered, *, by_all: bool) -> None:
+        """Some fronts were sent this document.
+
+        Args:
+            rendered: The document.
+            by_all: Whether no others hold the store. What they hold is what is kept here, or is not known.
+
+        """
         if rendered.key not in self._kept:
-            self._keep(Kept(rendered, rendered.version, -1))
+            if by_all:
+                self._keep(Kept(rendered, rendered.version, -1))
+            return
+        last = self.last(rendered.key)
+        if (
+            last is not None
+            and (last.epoch, last.version) == (rendered.epoch, rendered.version)
+            and orjson.loads(last.document) != orjson.loads(rendered.document)
+        ):
+            # It changed and nobody said so: from this version on fronts come from different documents.
+            self.forget(rendered.key)
 
     def told(self, rendered: Rendered) -> None:
         """All fronts were told how to get to this document, or that they start from it."""

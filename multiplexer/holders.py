@@ -53,6 +53,10 @@ class Holders:
             del self._leases[key]
         return bool(leases)
 
+    def fronts(self, key: str, now: float) -> set[str]:
+        """Tell which fronts hold a store."""
+        return set(self._leases[key]) if self.held(key, now) else set()
+
     def keys(self, now: float) -> list[str]:
         """Tell which stores any front holds."""
         return [key for key in list(self._leases) if self.held(key, now)]

@@ -109,16 +109,19 @@ class Questions:
                 answers[front].append(Opened(question.request, answer.key, answer.shared, VERDICT_TTL_MS))
 
     async def _fetch(self, asked: Sequence[tuple[str, str]], answers: Answers) -> None:
-        # Those whose store cannot be rendered just now ask again.
-        rendered = {
-            one.key: fit(one) for one in await self._reader.render(list(dict.fromkeys(key for _, key in asked)))
-        }
-        framed = {key: snapshot(one) if isinstance(one, Rendered) else one for key, one in rendered.items()}
-        for one in rendered.values():
-            if isinstance(one, Rendered):
-                self._documents.fetched(one)
+        askers: dict[str, set[str]] = defaultdict(set)
         for front, key in asked:
-            if (answer := framed[key]) is not None:
+            askers[key].add(front)
+        for rendered in await self._reader.render(list(askers)):
+            one = fit(rendered)
+            if one is None:
+                # Not just now: the fronts ask again.
+                continue
+            if isinstance(one, Rendered):
+                by_all = self._holders.fronts(one.key, self._clock()) <= askers[one.key]
+                self._documents.fetched(one, by_all=by_all)
+            answer = snapshot(one) if isinstance(one, Rendered) else one
+            for front in askers[one.key]:
                 answers[front].append(answer)
 
     async def _renew(self, front: str, renewal: Renew, answers: Answers) -> None:

@@ -24,5 +24,5 @@ $$;
 
 comment on function flux.follow() is $$
 Take notice of partitions and children of watched tables that have come or gone: the multiplexer does it every few seconds. Returns the
-tables they are of; if there are any, every store is touched (flux.touch_all).
+tables they are of. If rows came or went with them, a new epoch begins.
 $$;

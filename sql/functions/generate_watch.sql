@@ -171,12 +171,12 @@ $f$ $sql$,
     end if;
   end loop;
 
-  update flux.watch w
-  set members = flux.members(_source)
-  where w.id = _watch.id and w.members is distinct from flux.members(_source);
-  if found then
-    -- Rows have come or gone with a table, and nothing recorded which.
+  update flux.watch w set members = flux.members(_source) where w.id = _watch.id;
+  if _watch.members = '{}' then
     perform flux.touch_all();
+  elsif flux.moved_rows(_watch.members, flux.members(_source)) then
+    -- Nothing recorded which, and since then documents may have been rendered with them that go by the versions of those without.
+    perform flux.begin_epoch();
   end if;
 
   if _watch.permission then

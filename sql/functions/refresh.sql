@@ -93,8 +93,8 @@ end;
 $$;
 
 comment on function flux.refresh() is $$
-Take notice of all actions, stores and watched tables as they are now; a deploy ends with it. If partitions or children of a watched
-table have come or gone, every store is touched (flux.touch_all).
+Take notice of all actions, stores and watched tables as they are now; a deploy ends with it. If rows came or went with a
+partition or child of a watched table, or if stores go by other keys, a new epoch begins.
 
 Raises FX016 when a name is defined more than once or is too long, FX015 when an argument has no name.
 $$;

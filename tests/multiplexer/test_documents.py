@@ -25,7 +25,7 @@ def document(documents: Documents, key: str = "a{}") -> object:
 def test_patches_are_applied(values: list[str]) -> None:
     """However many patches come and however large they are, the document is what they lead to."""
     documents = Documents()
-    documents.fetched(rendered(5, {}))
+    documents.fetched(rendered(5, {}), by_all=True)
     for version, value in enumerate(values, 5):
         documents.moved("a{}", "e", version, version + 1, add("x", value))
     assert document(documents) == (5 + len(values), {"x": values[-1]} if values else {})
@@ -34,8 +34,8 @@ def test_patches_are_applied(values: list[str]) -> None:
 def test_what_a_front_fetches_replaces_nothing() -> None:
     """All fronts have come as far as the doorbells have; one that fetched is ahead of them."""
     documents = Documents()
-    documents.fetched(rendered(1, {"v": 1}))
-    documents.fetched(rendered(3, {"v": 3}))
+    documents.fetched(rendered(1, {"v": 1}), by_all=True)
+    documents.fetched(rendered(3, {"v": 3}), by_all=True)
     assert document(documents) == (1, {"v": 1})
     documents.moved("a{}", "e", 1, 2, add("v", 2))
     assert document(documents) == (2, {"v": 2})
@@ -56,7 +56,7 @@ def test_a_gap_ends_it() -> None:
     """Patches that do not continue from it, of another epoch or without a fit leave nothing to rely on."""
     for moved in (("e", 2, 3, add("v", 1)), ("f", 1, 2, add("v", 1)), ("e", 1, 2, add("no/where", 1))):
         documents = Documents()
-        documents.fetched(rendered(1, {"v": 1}))
+        documents.fetched(rendered(1, {"v": 1}), by_all=True)
         documents.moved("a{}", *moved)
         assert document(documents) is None
 
@@ -65,8 +65,26 @@ def test_it_is_bounded() -> None:
     """What was used longest ago is let go of, be it for documents or for patches."""
     documents = Documents(most=1000)
     for name in "abc":
-        documents.fetched(rendered(1, {"x": "x" * 300}, key=f"{name}{{}}"))
+        documents.fetched(rendered(1, {"x": "x" * 300}, key=f"{name}{{}}"), by_all=True)
     documents.moved("c{}", "e", 1, 2, add("y", "y" * 300))
     assert [document(documents, f"{name}{{}}") is None for name in "abc"] == [True, False, False]
     documents.told(rendered(1, {"x": "x" * 2000}, key="d{}"))
     assert [document(documents, f"{name}{{}}") is None for name in "abcd"] == [True, True, True, True]
+
+
+def test_what_others_hold_is_not_known() -> None:
+    """A document that not all fronts have is no ground for a difference."""
+    documents = Documents()
+    documents.fetched(rendered(1, {"v": 1}), by_all=False)
+    assert document(documents) is None
+
+
+def test_two_documents_of_one_version() -> None:
+    """A store that changed and was not touched: which of the two a front holds is not known."""
+    documents = Documents()
+    documents.fetched(rendered(1, {"v": 1}), by_all=True)
+    documents.moved("a{}", "e", 1, 2, add("v", 2))
+    documents.fetched(rendered(2, {"v": 2}), by_all=False)
+    assert document(documents) == (2, {"v": 2})
+    documents.fetched(rendered(2, {"v": 3}), by_all=False)
+    assert document(documents) is None
