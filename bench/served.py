@@ -125,7 +125,7 @@ async def run(port: int, control_port: int) -> None:
     """Serve until told to end."""
     gate, bus = TokenGate(KEY), Bus()
     server = Server(hub=Hub(front="bench"), bus=bus, verify=gate.verify)
-    http = application(ready=server.ready, gate=gate, web=None, guests=False)
+    http = application(server=server, gate=gate, web=None, guests=False)
     with shared_port("127.0.0.1", port) as bound:
         bound.listen(4096)
         await asyncio.get_running_loop().create_server(lambda: Control(bus), "127.0.0.1", control_port)

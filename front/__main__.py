@@ -28,7 +28,7 @@ async def run(settings: Settings, bound: socket.socket) -> None:
     gate = TokenGate(settings.key)
     bus = RedisFrontBus(settings.redis_url, settings.namespace, front)
     server = Server(hub=Hub(front=front), bus=bus, verify=gate.verify)
-    http = application(ready=server.ready, gate=gate, web=settings.web, guests=settings.guests)
+    http = application(server=server, gate=gate, web=settings.web, guests=settings.guests)
     port = listener(http=http, accept=server.accept)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -6,7 +6,7 @@ connection.
 
 import zlib
 
-from .frames import websocket_frame
+from .frames import spans, websocket_frame
 
 WORTHWHILE = 256
 """Payloads shorter than so many bytes go as they are."""
@@ -63,7 +63,7 @@ class Deflater:
         if made is None:
             made = self._made[window, frames] = b"".join(
                 frames[begin:end] if end - payload < WORTHWHILE else _compressed(frames[payload:end], window)
-                for begin, payload, end in _spans(frames)
+                for begin, payload, end in spans(frames)
             )
             self._bytes += len(frames) + len(made)
             while self._bytes > MEMORY:
@@ -77,20 +77,3 @@ def _compressed(payload: bytes, window: int) -> bytes:
     data = deflater.compress(payload) + deflater.flush(zlib.Z_SYNC_FLUSH)
     frame = websocket_frame(data.removesuffix(_TAIL))
     return bytes((frame[0] | _COMPRESSED,)) + frame[1:]
-
-
-def _spans(frames: bytes) -> list[tuple[int, int, int]]:
-    """Where each of our own frames, its payload and its end are."""
-    spans: list[tuple[int, int, int]] = []
-    begin = 0
-    while begin < len(frames):
-        length, payload = frames[begin + 1], begin + 2
-        if length == 126:  # noqa: PLR2004 - the forms of a length in RFC 6455 §5.2
-            payload += 2
-            length = int.from_bytes(frames[payload - 2 : payload], "big")
-        elif length == 127:  # noqa: PLR2004
-            payload += 8
-            length = int.from_bytes(frames[payload - 8 : payload], "big")
-        spans.append((begin, payload, payload + length))
-        begin = payload + length
-    return spans

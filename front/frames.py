@@ -5,7 +5,7 @@ will read is turned into bytes for the wire once, by :func:`websocket_frame`.
 """
 
 import re
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
@@ -110,7 +110,10 @@ class Ping(Up, frozen=True, tag="ping"):
 
 UpFrame = Hello | Refresh | Subscribe | Unsubscribe | Dispatch | Ping
 
+T = TypeVar("T")
+
 _decoder: msgspec.json.Decoder[UpFrame] = msgspec.json.Decoder(UpFrame)
+_raw_decoder: msgspec.json.Decoder[Raw] = msgspec.json.Decoder(Raw)
 
 # Every escape sequence of JSON, from left to right; group 1 is a half of a surrogate pair without its other half.
 _ESCAPE = re.compile(rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F]..)|.)", re.DOTALL)
@@ -126,11 +129,33 @@ def parse(data: bytes) -> UpFrame:
         BadFrame: It is no frame from a client (§1).
 
     """
+    return _read(_decoder, data)
+
+
+def params_of(data: bytes) -> Raw:
+    """Read the parameters of an action that came without their frame.
+
+    Args:
+        data: JSON, valid UTF-8; nothing at all stands for none.
+
+    Raises:
+        BadFrame: It is no JSON object.
+
+    """
+    params = _read(_raw_decoder, data) if data else NO_PARAMS
+    try:
+        _require_object(params)
+    except ValueError as exc:
+        raise BadFrame(str(exc)) from None
+    return params
+
+
+def _read(decoder: msgspec.json.Decoder[T], data: bytes) -> T:
     if b"\0" in data:
         raise BadFrame("a raw NUL")
     try:
         try:
-            return _decoder.decode(data)
+            return decoder.decode(data)
         except msgspec.ValidationError:
             raise
         except msgspec.DecodeError:
@@ -140,7 +165,7 @@ def parse(data: bytes) -> UpFrame:
             mended = _ESCAPE.sub(_stand_in, data)
             if mended == data:
                 raise
-            return _decoder.decode(mended)
+            return decoder.decode(mended)
     except msgspec.MsgspecError as exc:
         raise BadFrame(str(exc)) from None
     except RecursionError:
@@ -274,3 +299,25 @@ def websocket_frame(payload: bytes) -> bytes:
     if length < 65_536:  # noqa: PLR2004
         return b"\x81\x7e" + length.to_bytes(2, "big") + payload
     return b"\x81\x7f" + length.to_bytes(8, "big") + payload
+
+
+def spans(frames: bytes) -> list[tuple[int, int, int]]:
+    """Where each of our own frames, its payload and its end are in ready frames that were joined."""
+    found: list[tuple[int, int, int]] = []
+    begin = 0
+    while begin < len(frames):
+        length, payload = frames[begin + 1], begin + 2
+        if length == 126:  # noqa: PLR2004 - the forms of a length in RFC 6455 §5.2
+            payload += 2
+            length = int.from_bytes(frames[payload - 2 : payload], "big")
+        elif length == 127:  # noqa: PLR2004
+            payload += 8
+            length = int.from_bytes(frames[payload - 8 : payload], "big")
+        found.append((begin, payload, payload + length))
+        begin = payload + length
+    return found
+
+
+def payloads(frames: bytes) -> list[bytes]:
+    """The JSON texts in ready frames that were joined."""
+    return [frames[payload:end] for _, payload, end in spans(frames)]

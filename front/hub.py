@@ -139,6 +139,10 @@ class Hub:
         self._busy.pop(client, None)
         self._resend.pop(client, None)
 
+    def public(self, name: str, params: str) -> bool:
+        """Whether a store that was just read is for everybody, whoever asks."""
+        return self._openings.public(name, params)
+
     # The bus.
 
     def take_run(self, run: Sequence[MultiplexerMessage], now: float) -> None:

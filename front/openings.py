@@ -81,6 +81,10 @@ class Openings:
                 del self._verdicts[question]
         return None
 
+    def public(self, name: str, params: str) -> bool:
+        """Whether what was asked for so is known to be for everybody."""
+        return (name, params, None) in self._verdicts
+
     def doubt(self, name: str, now: float) -> list[Open]:
         """Forget who may read a store.
 

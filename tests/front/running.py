@@ -16,7 +16,22 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from broker.bus import FrontBus
 from broker.memory_bus import MemoryBus
-from broker.messages import Action, Commit, Fetch, FrontMessage, Open, Opened, Outcome, Renew, Renewed, Snapshot, Update
+from broker.messages import (
+    Action,
+    Commit,
+    Denied,
+    Error,
+    Fetch,
+    FrontMessage,
+    MultiplexerMessage,
+    Open,
+    Opened,
+    Outcome,
+    Renew,
+    Renewed,
+    Snapshot,
+    Update,
+)
 from front.gates import TokenGate
 from front.http import application
 from front.hub import Hub
@@ -63,19 +78,26 @@ class Multiplexer:
         self.document: Json = {}
         self.actions: list[Action] = []
         self.renewals = 0
+        self.shared = True
+        """Whether verdicts hold for everybody."""
+        self.denied: str | None = None
+        """The code that openings and actions are refused with."""
+        self.deaf = False
 
     async def run(self) -> None:
         while True:
             for delivery in await self._bus.receive(10):
-                for message in delivery.parcel.messages:
+                for message in () if self.deaf else delivery.parcel.messages:
                     await self._answer(delivery.parcel.front, message)
                 await self._bus.acknowledge([delivery])
 
     async def _answer(self, front: str, message: FrontMessage) -> None:
         match message:
+            case Open() if self.denied:
+                await self._bus.send({front: [Denied(message.request, Error(self.denied, "No."))]})
             case Open():
                 key = message.name + message.params
-                await self._bus.send({front: [Opened(message.request, key, shared=True, ttl_ms=5000)]})
+                await self._bus.send({front: [Opened(message.request, key, shared=self.shared, ttl_ms=5000)]})
             case Fetch():
                 version = self.versions.get(message.key, 0)
                 frame = json.loads(snapshot_frame(message.key, "e", version)) | {"document": self.document}
@@ -83,11 +105,18 @@ class Multiplexer:
             case Renew():
                 self.renewals += 1
                 await self._bus.send({front: [Renewed(1)]})
+            case Action() if self.denied:
+                error = Error(self.denied, "No.", constraint="c")
+                outcome = Outcome(message.connection, 0, message.number, "refused", None, error, {})
+                await self._bus.send({front: [outcome]})
             case Action():
                 self.actions.append(message)
                 stores = await self.commit(*message.name.split(","))
                 outcome = Outcome(message.connection, 0, message.number, "ok", message.params, None, stores)
                 await self._bus.send({front: [outcome]})
+
+    async def publish(self, message: MultiplexerMessage) -> None:
+        await self._bus.publish([message])
 
     async def commit(self, *names: str, padding: int = 0) -> dict[str, int]:
         updates = []
@@ -96,7 +125,7 @@ class Multiplexer:
             self.versions[key] = before + 1
             frame = update_frame(key, "e", before, before + 1) + b" " * padding
             updates.append(Update(key, "e", before, before + 1, frame))
-        await self._bus.publish([Commit(updates)])
+        await self.publish(Commit(updates))
         return {update.key: update.to_version for update in updates}
 
 
@@ -172,7 +201,7 @@ async def running(
     memory = MemoryBus(quiet=0.05)
     multiplexer = Multiplexer(memory)
     server = Server(hub=Hub(front="f"), bus=bus or memory.front("f"), verify=GATE.verify)
-    http = application(ready=server.ready, gate=GATE, web=web, guests=guests)
+    http = application(server=server, gate=GATE, web=web, guests=guests)
     port = listener(http=http, accept=server.accept)
     with shared_port("127.0.0.1", 0) as bound:
         work = [asyncio.create_task(server.run()), asyncio.create_task(multiplexer.run())]

@@ -1,7 +1,6 @@
-"""Plain HTTP on the WebSocket's port: health, tokens for guests, the built web client."""
+"""Plain HTTP on the WebSocket's port: stores, actions, health, tokens for guests, the built web client."""
 
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +11,12 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from .gates import TokenGate
+from front.gates import TokenGate
+from front.server import Server
+
+from . import problems
+from .actions import action_endpoint
+from .stores import store_endpoint
 
 GUEST_BODY = 1_024
 """Longest body of ``POST /guest``, in bytes."""
@@ -28,11 +32,11 @@ class _Guest(msgspec.Struct):
     name: str
 
 
-def application(*, ready: Callable[[], bool], gate: TokenGate, web: Path | None, guests: bool) -> Starlette:
+def application(*, server: Server, gate: TokenGate, web: Path | None, guests: bool) -> Starlette:
     """Make the ASGI application.
 
     Args:
-        ready: Whether clients can be served.
+        server: The front; stores and actions go through its hub, as those of WebSockets do.
         gate: Signs the tokens of guests.
         web: Folder of the built web client, served at ``/``.
         guests: Whether anybody may have a token.
@@ -43,16 +47,21 @@ def application(*, ready: Callable[[], bool], gate: TokenGate, web: Path | None,
         return PlainTextResponse("ok\n")
 
     async def readyz(_: Request) -> Response:
-        if ready():
+        if server.ready():
             return PlainTextResponse("ready\n")
         return PlainTextResponse("no multiplexer answers\n", status_code=503)
 
-    routes: list[BaseRoute] = [Route("/healthz", healthz), Route("/readyz", readyz)]
+    routes: list[BaseRoute] = [
+        Route("/healthz", healthz),
+        Route("/readyz", readyz),
+        Route("/stores/{name}", store_endpoint(server)),
+        Route("/actions/{name}", action_endpoint(server), methods=["POST"]),
+    ]
     if guests:
         routes.append(Route("/guest", partial(_guest, gate), methods=["POST"]))
     if web is not None:
         routes.append(Mount("/", StaticFiles(directory=web, html=True)))
-    return Starlette(routes=routes)
+    return Starlette(routes=routes, exception_handlers={problems.Problem: problems.answer})
 
 
 async def _guest(gate: TokenGate, request: Request) -> Response:

@@ -1,0 +1,118 @@
+"""A client of the hub for the time of one request: openings, permissions, caches and numbers are those of everybody."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from starlette.requests import Request
+
+from front.clients import Client
+from front.frames import Dispatch, Subscribe, Unsubscribe, payloads
+from front.gates import Identity, TokenRefused
+from front.server import Server
+
+from .problems import problem
+
+ANSWER_WITHIN = 15.0
+"""Seconds until a request that got no answer from the multiplexer is told to come again (503)."""
+
+
+class Visit:
+    """What one request hears of the hub; made by :func:`visit`.
+
+    It takes frames as a socket does, and keeps them until somebody asks.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._heard: list[bytes] = []
+        self._arrived = asyncio.Event()
+        self.client: Client | None = None
+
+    def write(self, data: bytes) -> None:
+        """Take the frames of a tick."""
+        self._heard += payloads(data)
+        self._arrived.set()
+
+    def say(self, frame: Subscribe | Unsubscribe | Dispatch) -> None:
+        """Tell the hub what the request is about.
+
+        Raises:
+            Problem: It makes no sense; see docs/protocol.md §1.
+
+        """
+        assert self.client is not None, "nobody visits before he has come in"
+        self._server.hub.receive(self.client, frame, self._server.now())
+        self._server.flush_soon()
+        if self.client.failed is not None:
+            raise problem("bad_request", self.client.failed)
+
+    async def hear(self, within: float | None = None) -> list[bytes]:
+        """Wait for the next tick that has something for us; the JSON texts of its frames.
+
+        Args:
+            within: For how long, in seconds; :data:`ANSWER_WITHIN` if left out.
+
+        Raises:
+            Problem: Nothing came.
+
+        """
+        try:
+            await asyncio.wait_for(self._arrived.wait(), ANSWER_WITHIN if within is None else within)
+        except TimeoutError:
+            raise problem("unavailable", "The database does not answer for now; send it again.") from None
+        self._arrived.clear()
+        heard, self._heard = self._heard, []
+        return heard
+
+
+@contextmanager
+def visit(server: Server, identity: Identity, client_id: str) -> Iterator[Visit]:
+    """Come in, and be gone at the end whatever happens.
+
+    Args:
+        server: The front.
+        identity: Who asks.
+        client_id: The client's own id (docs/protocol.md §2).
+
+    """
+    visitor = Visit(server)
+    client = visitor.client = server.hub.opened(identity, client_id, write=visitor.write, window=0)
+    try:
+        yield visitor
+    finally:
+        server.hub.closed(client, server.now())
+
+
+def bearer(server: Server, request: Request) -> Identity:
+    """Who asks, by the token in ``Authorization: Bearer``; never by one in the address, which stands in logs.
+
+    Raises:
+        Problem: There is none, or it is not accepted.
+
+    """
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise problem("no_token", "A token is needed: Authorization: Bearer …")
+    try:
+        return server.verify(token.strip())
+    except TokenRefused as exc:
+        raise problem("token_refused", str(exc)) from None
+
+
+async def body(request: Request, most: int) -> bytes:
+    """The body of a request, which has to be JSON: no form of another site can send that.
+
+    Raises:
+        Problem: It is too long, or declared as something else.
+
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise problem("not_json", "The body must be application/json.")
+    received = bytearray()
+    async for part in request.stream():
+        received += part
+        if len(received) > most:
+            raise problem("too_large", f"At most {most} bytes.")
+    return bytes(received)
