@@ -22,6 +22,7 @@ from fluxwire.client import Client, Dispatched, Refused, Stopped
 from fluxwire.stack import account, state
 from fluxwire.stack.errors import StackError
 from fluxwire.stack.folder import choose
+from fluxwire.stack.progress import gauge
 from fluxwire.trace import Event
 
 PIPELINE = 16
@@ -31,7 +32,6 @@ ROOM_PIPELINE = 64
 TOKEN_SECONDS = 86_400.0
 PROGRESS_SECONDS = {True: 0.2, False: 10.0}
 """How often progress is told, on a terminal and elsewhere, in seconds."""
-BAR = 30
 
 
 @dataclass(slots=True)
@@ -328,18 +328,11 @@ async def _tell(done: Callable[[], int], total: int) -> None:
     try:
         while True:
             await asyncio.sleep(PROGRESS_SECONDS[terminal])
-            _show(done(), total, time.monotonic() - begun, terminal=terminal)
+            gauge(done(), total, time.monotonic() - begun, "events")
     finally:
         if terminal:
-            _show(done(), total, time.monotonic() - begun, terminal=True)
+            gauge(done(), total, time.monotonic() - begun, "events")
             print(file=sys.stderr)
-
-
-def _show(done: int, total: int, seconds: float, *, terminal: bool) -> None:
-    share = done / total if total else 1.0
-    bar = ("#" * round(BAR * share)).ljust(BAR, ".")
-    text = f"[{bar}] {done}/{total} events, {done / seconds:.0f}/s"
-    print(f"\r{text} " if terminal else text, end="" if terminal else "\n", file=sys.stderr, flush=True)
 
 
 def _speed(text: str) -> float | None:

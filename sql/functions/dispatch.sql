@@ -28,6 +28,8 @@ as $$
 #variable_conflict use_column
 declare
   _tx constant xid8 := pg_current_xact_id();
+  -- Of a replay: the times and seeds that the log gives.
+  _replayed constant jsonb := nullif(current_setting('flux.replayed', true), '')::jsonb;
   _count constant integer := cardinality(dispatch.names);
   _used bigint[];
   _held boolean[];
@@ -88,9 +90,12 @@ begin
     if _held[_sent.slot] then
       _result := flux.no_outcome('retry', 'held', 'An earlier action of this client has to be tried again first.');
     elsif _sent.number = _used[_sent.slot] + 1 then
-      _now := greatest(clock_timestamp(), _now + interval '1 microsecond');
+      _now := coalesce(
+        (_replayed -> 'times' ->> (_sent.place - 1)::integer)::timestamptz,
+        greatest(clock_timestamp(), _now + interval '1 microsecond')
+      );
       _times[_sent.place] := _now;
-      _seeds[_sent.place] := gen_random_uuid();
+      _seeds[_sent.place] := coalesce(_replayed -> 'seeds' ->> (_sent.place - 1)::integer, gen_random_uuid()::text);
       _result := flux.run(
         _sent.place::integer, _sent.actor, _sent.claims, _sent.name, _sent.params, _sent.refusal, _deferred, _now,
         _seeds[_sent.place]

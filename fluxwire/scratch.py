@@ -1,0 +1,94 @@
+"""A scratch database beside the real one, into which its log is replayed: for `verify`, `rehearse` and `at`."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+from urllib.parse import urlsplit
+
+import asyncpg  # noqa: TID251 - the command line's own look into both databases
+
+from fluxwire.logged import DatabaseLog, Until
+from fluxwire.replay import Target, deploy_to, meter, replay, stop
+from fluxwire.stack.database import connect
+from fluxwire.stack.errors import StackError
+from multiplexer.database import SESSION
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+LAST = "select max(seq) from flux.action"
+
+
+class Both(NamedTuple):
+    """The real database, in a transaction that sees what the log led to, and the one that it was replayed into."""
+
+    real: Connection
+    scratch: Connection
+
+
+@asynccontextmanager
+async def replayed(
+    url: str,
+    application: Path | None,
+    *,
+    until: Until | None = None,
+    diverged: Callable[[str], None] = stop,
+    keep: bool = False,
+) -> AsyncIterator[Both]:
+    """Replay a database's log into a scratch database, which is dropped afterwards.
+
+    Args:
+        url: DSN of the real database, as a role that may make others.
+        application: Folder of the application whose SQL is deployed to the scratch database.
+        until: Where to end; None for the log's end.
+        diverged: Told of each action that does not do what it did.
+        keep: Leave the scratch database there.
+
+    Raises:
+        StackError: It cannot be made, or the log cannot be replayed.
+
+    """
+    async with connect(url) as real, _scratch_database(url, keep=keep) as scratch_url:
+        if keep:
+            print(f"The scratch database stays: {scratch_url}")
+        await deploy_to(scratch_url, application)
+        for name, value in SESSION.items():
+            await real.execute("select set_config($1, $2, false)", name, value)
+        async with real.transaction(isolation="repeatable_read"):
+            until = until or Until(seq=await real.fetchval(LAST) or 0)
+            async with Target.open(scratch_url) as target:
+                await replay(DatabaseLog(real), target, until, meter(), diverged)
+            scratch = await asyncpg.connect(scratch_url, server_settings=dict(SESSION))
+            try:
+                yield Both(real, scratch)
+            finally:
+                await scratch.close()
+
+
+@asynccontextmanager
+async def _scratch_database(url: str, *, keep: bool) -> AsyncIterator[str]:
+    name = f"fluxwire_scratch_{secrets.token_hex(4)}"
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(f"create database {name} template template0")
+    except asyncpg.PostgresError as exc:
+        raise StackError("A scratch database cannot be made.", f"{exc}; the role needs createdb.") from exc
+    finally:
+        await connection.close()
+    try:
+        yield beside(url, name)
+    finally:
+        if not keep:
+            connection = await asyncpg.connect(url)
+            await connection.execute(f"drop database if exists {name} with (force)")
+            await connection.close()
+
+
+def beside(url: str, name: str) -> str:
+    """The DSN of another database on the same server."""
+    parts = urlsplit(url)
+    # Not urlunsplit: it drops the slashes before an empty host.
+    return f"{parts.scheme}://{parts.netloc}/{name}" + (f"?{parts.query}" if parts.query else "")

@@ -1,0 +1,177 @@
+"""The log leads to the same database again, and what does not is named: replay, verify, rehearse, at."""
+
+import json
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from fluxwire import log as logs
+from fluxwire.at import document
+from fluxwire.logged import DatabaseLog, ExportedLog, Until
+from fluxwire.rehearse import rehearse
+from fluxwire.replay import Diverged, Target, deploy_to, replay
+from fluxwire.stack.errors import StackError
+from fluxwire.verify import verify
+from tests.services import CHAT
+from tests.sql.database import Sent, Sql
+
+MESSAGES = "select id, room, author, body, sent_at from chat.message order by sent_at"
+LOG = "select actor, client, number, name, params, at, seed, status, reply, code, message from flux.action order by seq"
+
+
+def post(number: int, body: str) -> Sent:
+    return Sent(number, "post_message", json.dumps({"room": "lobby", "body": body}))
+
+
+async def act(sql: Sql) -> None:
+    """Nine actions in three batches; some are refused, one without having been run."""
+    await sql.dispatch(
+        Sent(1, "create_room", '{"room": "lobby", "title": "Lobby"}'), Sent(2, "join_room", '{"room": "lobby"}')
+    )
+    await sql.dispatch(
+        post(3, "one"),
+        post(4, 5000 * "x"),
+        Sent(1, "post_message", '{"room": "lobby", "body": "not a member"}', actor="bob"),
+        Sent(5, "no_such_action", "{}"),
+    )
+    await sql.dispatch(
+        post(6, "two"), Sent(7, "post_message", '{"room": "lobby"}', refusal="poison"), post(8, "no \0 in it")
+    )
+
+
+@pytest.fixture
+async def sql(database18: str) -> AsyncIterator[Sql]:
+    """A chat in which something has happened."""
+    async with Sql.connect(database18) as found:
+        await act(found)
+        yield found
+
+
+def silent(_done: int, _total: int) -> None:
+    pass
+
+
+async def run_again(sql: Sql, into: str, until: Until = Until()) -> int:  # noqa: B008 - it is frozen
+    async with Target.open(into) as target, sql.connection.transaction():
+        return await replay(DatabaseLog(sql.connection), target, until, silent)
+
+
+async def fetch(url: str, query: str) -> list[dict[str, Any]]:
+    connection = await asyncpg.connect(url)
+    try:
+        return [dict(row) for row in await connection.fetch(query)]
+    finally:
+        await connection.close()
+
+
+async def test_same_again(database: str, empty_database: str) -> None:
+    """A replay leads to the same rows and to the same log, times, seeds and refusals among them."""
+    await deploy_to(empty_database, CHAT)
+    async with Sql.connect(database) as sql:
+        await act(sql)
+        assert await run_again(sql, empty_database) == 9
+    assert len(await fetch(database, MESSAGES)) == 2
+    for query in (MESSAGES, LOG):
+        assert await fetch(empty_database, query) == await fetch(database, query)
+
+
+async def test_in_two_goes(sql: Sql, empty_database18: str) -> None:
+    """A replay goes on where it ended, and ends where it is told to: behind a number, or a time."""
+    await deploy_to(empty_database18, CHAT)
+    seqs = await fetch(sql.url, "select seq, at from flux.action order by seq")
+    assert await run_again(sql, empty_database18, Until(seq=seqs[3]["seq"])) == 4
+    assert await run_again(sql, empty_database18, Until(at=seqs[6]["at"])) == 7
+    assert len(await fetch(empty_database18, LOG)) == 7
+    assert await run_again(sql, empty_database18) == 9
+    assert await run_again(sql, empty_database18) == 9
+    assert await fetch(empty_database18, MESSAGES) == await fetch(sql.url, MESSAGES)
+
+
+async def test_from_an_export(sql: Sql, empty_database18: str, tmp_path: Path) -> None:
+    """What `fluxwire log --ndjson` wrote is a log, too; a line that is none is named."""
+    path = tmp_path / "log.ndjson"
+    lines = [entry["whole"] async for entry in logs.entries(sql.connection, logs.Filter(), None)]
+    path.write_text("\n".join(lines) + "\n")
+    await deploy_to(empty_database18, CHAT)
+    async with Target.open(empty_database18) as target:
+        assert await replay(ExportedLog(path), target, Until(), silent) == 9
+    assert await fetch(empty_database18, LOG) == await fetch(sql.url, LOG)
+    path.write_text(lines[0] + '\n{"seq": 7}\n')
+    async with Target.open(empty_database18) as target:
+        with pytest.raises(StackError, match=r"log\.ndjson:2 is no action"):
+            await replay(ExportedLog(path), target, Until(), silent)
+
+
+async def test_not_into_another_log(sql: Sql, empty_database18: str) -> None:
+    """A database with a log of its own is not built upon, nor one that a multiplexer works on."""
+    await deploy_to(empty_database18, CHAT)
+    async with Sql.connect(empty_database18) as other:
+        await other.dispatch(Sent(1, "create_room", '{"room": "x", "title": "X"}', client="another"))
+        with pytest.raises(StackError, match="multiplexer works on"):
+            await run_again(sql, empty_database18)
+        await other.connection.execute("update flux.heartbeat set beat_at = 'epoch'")
+    with pytest.raises(StackError, match="log of its own"):
+        await run_again(sql, empty_database18)
+
+
+async def test_verified(sql: Sql) -> None:
+    """What only actions have written is what its log leads to; the scratch database is gone afterwards."""
+    assert await verify(sql.url, CHAT) == []
+    assert await fetch(sql.url, "select datname from pg_database where datname like 'fluxwire_scratch_%'") == []
+
+
+@pytest.mark.parametrize(
+    ("tamper", "named"),
+    [
+        ("update chat.message set body = 'never said' where body = 'one'", ["chat.message", "never said", "one"]),
+        ("delete from chat.message where body = 'two'", ["chat.message", "not there", "two"]),
+        ("insert into chat.room values ('backdoor', 'Backdoor', 'eve', now())", ["chat.room", "backdoor"]),
+        ("create table chat.secret (id int)", ["chat.secret", "only here"]),
+    ],
+)
+async def test_what_was_written_past_the_actions(sql: Sql, tamper: str, named: list[str]) -> None:
+    """A row that the log does not lead to is named, with both of its values, and so is a store that shows it."""
+    await sql.connection.execute(tamper)
+    found = await verify(sql.url, CHAT)
+    assert all(name in found[0] for name in named), found
+    assert ("create table" in tamper) or any(line.startswith("store room") for line in found), found
+
+
+async def test_edited_log(sql: Sql) -> None:
+    """An action whose entry in the log was edited does something else: verify says which one."""
+    await sql.connection.execute("update flux.action set params = replace(params, 'one', 'five') where number = 3")
+    assert any("five" in line for line in await verify(sql.url, CHAT))
+    await sql.connection.execute("update flux.action set code = 'another' where number = 4")
+    with pytest.raises(Diverged, match=r"post_message, number 4 of 'ada'.* was another, and is too_long now"):
+        await verify(sql.url, CHAT)
+
+
+async def test_rehearsed(sql: Sql, tmp_path: Path) -> None:
+    """A changed function is tried on what has been: each action that it would have refused is named, and no other."""
+    shutil.copytree(CHAT / "sql", tmp_path / "sql")
+    path = tmp_path / "sql" / "actions" / "post_message.sql"
+    path.write_text(path.read_text().replace("> 4000", "> 2"))
+    assert await rehearse(sql.url, CHAT) == ([], [])
+    actions, state = await rehearse(sql.url, tmp_path)
+    assert [line.split(", number ")[1] for line in actions] == [
+        "3 of 'ada') was ok, and is too_long now.",
+        "1 of 'bob') was not_a_member, and is too_long now.",
+        "6 of 'ada') was ok, and is too_long now.",
+    ]
+    assert any("chat.message" in line for line in state)
+
+
+async def test_at(sql: Sql) -> None:
+    """A store as it was after each message."""
+    seqs = [row["seq"] for row in await fetch(sql.url, "select seq from flux.action order by seq")]
+    counts = []
+    for seq in (seqs[1], seqs[2], seqs[-1]):
+        text = await document(sql.url, CHAT, Until(seq=seq), "room", '{"room": "lobby"}')
+        counts.append(len(json.loads(text)["messages"]))
+    assert counts == [0, 1, 2]
+    with pytest.raises(StackError, match="nowhere cannot be rendered"):
+        await document(sql.url, CHAT, Until(), "nowhere", "{}")
