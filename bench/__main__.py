@@ -16,6 +16,7 @@ from .harness import Benchmark, Figure, Options
 BENCHMARKS = {
     "front": "bench.front",
     "sql": "bench.sql",
+    "replay": "bench.replay",
 }
 """The first part of a figure's name, and the module whose ``run`` measures it."""
 

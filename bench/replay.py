@@ -1,0 +1,63 @@
+"""``bench replay``: how fast a log builds its database anew, beside the hand-written insert of ``bench sql``."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+import asyncpg  # noqa: TID251 -- what is measured is the database, with nobody between
+
+from fluxwire.logged import DatabaseLog, Until
+from fluxwire.replay import Target, replay
+
+from .database import Cluster, cluster
+from .harness import Figure, Options, alone, compared
+from .sql import BATCH, BY_HAND, BY_HAND_TABLES, FLOOR_CLIENTS, ROOMS_AND_MEMBERS, Sender
+
+
+def run(options: Options) -> Iterator[Figure]:
+    """Measure the figures of ``replay``."""
+    rounds, batches, seconds = (2, 20, 2) if options.quick else (5, 500, 10)
+    if not options.wants("replay.per_s", "replay.vs_insert"):
+        return
+    with cluster() as servers:
+        source = servers.database()
+        asyncio.run(_act(source, batches))
+        by_hand = servers.database()
+        asyncio.run(_execute(by_hand, ROOMS_AND_MEMBERS + BY_HAND_TABLES))
+        ours, floor = [], []
+        for _ in range(rounds):
+            ours.append(_again(servers, source, batches * BATCH))
+            floor.append(servers.pgbench(by_hand, BY_HAND, clients=FLOOR_CLIENTS, seconds=seconds))
+            options.say(f"replay {ours[-1]:.0f}/s, by hand {floor[-1]:.0f}/s")
+    peer = "pgbench, 32 clients, hand-written insert of message and log row"
+    yield alone("replay.per_s", ours, "actions/s", ">= 15000")
+    yield compared("replay.vs_insert", ours, "actions/s", peer=peer, peers=floor, target=">= 0.9")
+
+
+def _again(servers: Cluster, source: str, actions: int) -> float:
+    target = servers.database()
+    asyncio.run(_execute(target, ROOMS_AND_MEMBERS))
+    began = time.perf_counter()
+    assert asyncio.run(_replay(source, target)) == actions
+    return actions / (time.perf_counter() - began)
+
+
+async def _act(url: str, batches: int) -> None:
+    sender = await Sender.connect(url)
+    await sender.rate(batches)
+    await sender.close()
+
+
+async def _execute(url: str, statements: str) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute(statements)
+    await connection.close()
+
+
+async def _replay(source: str, into: str) -> int:
+    connection = await asyncpg.connect(source)
+    try:
+        async with Target.open(into) as target, connection.transaction(isolation="repeatable_read"):
+            return await replay(DatabaseLog(connection), target, Until(), lambda _done, _total: None)
+    finally:
+        await connection.close()
