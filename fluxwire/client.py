@@ -76,6 +76,7 @@ class Client:
         self._opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._flushing: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._resuming: asyncio.TimerHandle | None = None
         self._heard_at = 0.0
         self._pinged = False
         self._tries = 0
@@ -193,11 +194,12 @@ class Client:
         finally:
             self._socket = None
             self._session.lost()
-            if self._timer is not None:
-                self._timer.cancel()
+            for timer in self._timer, self._resuming:
+                if timer is not None:
+                    timer.cancel()
             if self._flushing is not None:
                 self._flushing.cancel()
-            self._timer = self._flushing = None
+            self._timer = self._resuming = self._flushing = None
             await socket.close()
         code = socket.close_code or LOST
         if code in STOP_CODES or (code in OUR_FINAL_CODES and code != NO_HELLO):
@@ -213,6 +215,13 @@ class Client:
             if not self._opened.done():
                 self._opened.set_result(None)
             self._watch(self._session.welcome.heartbeat_ms / 1000)
+        if self._resuming is None and (due := self._session.resume_at) is not None:
+            self._resuming = asyncio.get_running_loop().call_later(due - self._heard_at, self._resume)
+        self._flush_soon()
+
+    def _resume(self) -> None:
+        self._resuming = None
+        self._session.resume(time.monotonic())
         self._flush_soon()
 
     def _watch(self, heartbeat: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections import deque
 from collections.abc import Generator, Mapping
 from typing import Any
@@ -14,6 +15,8 @@ from .subscriptions import Refused
 WINDOW = 500
 """How many actions are under way at most; a front refuses more than 1,000 of a connection as ``busy``."""
 SEND_AGAIN = {"number_gap", "busy"}
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 5.0
+"""How long to wait after ``busy`` at most, in seconds: doubled each time in a row, at most so long."""
 EXPIRED = "client_expired"
 
 
@@ -77,6 +80,9 @@ class Dispatches:
         self._next = 1
         self._progress = False
         self._send_again: str | None = None
+        self._pauses = 0  # in a row, with nothing but ``busy`` in between
+        self.resume_at: float | None = None
+        """When to :meth:`resume`, in seconds of the session's clock."""
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -99,6 +105,12 @@ class Dispatches:
         self._ready = deque(self._kept)
         self._progress = True
         self._send_again = None
+        self.resume_at = None
+
+    def resume(self, now: float) -> None:
+        """Go on after a pause, if it is over."""
+        if self.resume_at is not None and now >= self.resume_at:
+            self._send_all()
 
     def renumber(self) -> None:
         """Begin at 1, for a new client id.
@@ -135,7 +147,7 @@ class Dispatches:
         """Take an outcome.
 
         Returns:
-            A code if it cannot go on like this: ``client_expired`` asks for a new client id, ``busy`` for a pause.
+            ``client_expired`` if it cannot go on like this and needs a new client id.
 
         """
         self._in_flight.discard(outcome.number)
@@ -152,12 +164,19 @@ class Dispatches:
         elif action is not None:
             del self._kept[outcome.number]
             self._progress = True
+            self._pauses = 0
             action.settle(outcome, now)
         if self._send_again is None or self._in_flight:
             return None
+        if self._send_again == "busy":
+            # §6: a moment later, so that a front that is full is not asked in a circle.
+            longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2**self._pauses)
+            self._pauses += 1
+            self.resume_at = now + longest * random.uniform(0.5, 1)  # noqa: S311 - nobody gains by guessing it
+            return None
         if not self._progress:
             # All was sent again, in order, and nothing was taken: numbers before ours are missing for good.
-            return "busy" if self._send_again == "busy" else EXPIRED
+            return EXPIRED
         self._send_all()
         self._progress = False
         return None

@@ -130,6 +130,15 @@ class Session:
         """Whether there is something to send."""
         return bool(self._out) or (self.welcome is not None and self._dispatches.has_next)
 
+    @property
+    def resume_at(self) -> float | None:
+        """When :meth:`resume` is due, in seconds of the clock of :meth:`receive`; None: not at all."""
+        return self._dispatches.resume_at if self.welcome else None
+
+    def resume(self, now: float) -> None:
+        """Go on with what the front was too busy for, if it is time."""
+        self._dispatches.resume(now)
+
     def take_out(self, now: float) -> list[str]:
         """Return the frames that are to be sent, in order.
 

@@ -86,7 +86,7 @@ class SocketClient implements Client {
   readonly #url: string;
   readonly #token: ClientOptions['token'];
   readonly #transport: Transport;
-  readonly #outbox = new Outbox(randomId);
+  readonly #outbox = new Outbox(randomId, Math.random);
   readonly #subscriptions = new Subscriptions();
   readonly #connection: Connection;
   readonly #listeners = new Set<() => void>();
@@ -202,7 +202,7 @@ class SocketClient implements Client {
   #receive(frame: Down): void {
     switch (frame.type) {
       case 'outcome':
-        if (this.#outbox.settle(frame)) this.#again();
+        if (this.#outbox.settle(frame, performance.now())) this.#again();
         else this.#flushSoon();
         break;
       case 'subscribed':
@@ -240,7 +240,8 @@ class SocketClient implements Client {
 
   #flush(): void {
     if (this.#connection.state !== 'open') return;
-    const frames = [...this.#subscriptions.send(this.#maxFrame), ...this.#outbox.send(this.#maxFrame)];
+    const dispatches = this.#outbox.send(this.#maxFrame, performance.now());
+    const frames = [...this.#subscriptions.send(this.#maxFrame), ...dispatches];
     for (const frame of frames) this.#socket?.send(encode(frame));
   }
 
@@ -257,7 +258,8 @@ class SocketClient implements Client {
   #schedule(): void {
     clearTimeout(this.#timer);
     if (this.#closed) return;
-    const due = Math.min(this.#connection.deadline ?? Infinity, this.#subscriptions.deadline ?? Infinity);
+    const deadlines = [this.#connection.deadline, this.#subscriptions.deadline, this.#outbox.deadline];
+    const due = Math.min(...deadlines.map((deadline) => deadline ?? Infinity));
     if (due === Infinity) return;
     this.#timer = setTimeout(() => {
       this.#subscriptions.sweep(performance.now());

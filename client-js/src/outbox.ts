@@ -1,8 +1,8 @@
 /**
  * The actions of one client that have no outcome yet (§4): numbered, kept, sent again, settled.
  *
- * Pure: what to send comes out of {@link Outbox.resume} and {@link Outbox.send}; who asked is told
- * through the callbacks given with each action.
+ * Pure: what to send comes out of {@link Outbox.send}; who asked is told through the callbacks given
+ * with each action. Times are on any clock that never goes back, in milliseconds.
  */
 import { FluxError, tooLarge } from './errors.ts';
 import { encode, fits } from './frames.ts';
@@ -11,6 +11,9 @@ import type { Json, JsonObject } from './json.ts';
 
 /** Actions under way at once; well below the front's 1,000, so that `busy` is rare. */
 export const WINDOW = 256;
+/** The longest wait after `busy`; each further one doubles it, up to the cap. In milliseconds. */
+export const BUSY_MS = 50;
+export const BUSY_CAP_MS = 5_000;
 
 interface Kept {
   readonly name: string;
@@ -27,16 +30,26 @@ interface Kept {
 
 export class Outbox {
   readonly #makeId: () => string;
+  readonly #random: () => number;
   #client: string;
   #next = 1;
   /** In the order of their numbers; those without one at the end. */
   #kept: Kept[] = [];
   /** True while answers to frames that came too early are awaited. */
   #holding = false;
+  /** True if an answer to what is held was `busy`. */
+  #busy = false;
+  /** How often in a row nothing but `busy` came. */
+  #refusals = 0;
+  #resumeAt: number | undefined;
 
-  /** @param makeId - Makes a new client id, never the same twice. */
-  constructor(makeId: () => string) {
+  /**
+   * @param makeId - Makes a new client id, never the same twice.
+   * @param random - A number from 0 up to 1, evenly spread.
+   */
+  constructor(makeId: () => string, random: () => number) {
     this.#makeId = makeId;
+    this.#random = random;
     this.#client = makeId();
   }
 
@@ -50,6 +63,11 @@ export class Outbox {
     return this.#kept.length;
   }
 
+  /** When {@link send} has to be called again though nothing has come, if at all. */
+  get deadline(): number | undefined {
+    return this.#resumeAt;
+  }
+
   /** Keep an action until its outcome; {@link send} says what is to be sent. */
   add(name: string, params: JsonObject, resolve: Kept['resolve'], reject: Kept['reject']): void {
     this.#kept.push({ name, params, resolve, reject, number: undefined, underWay: false, uncertain: false });
@@ -57,6 +75,7 @@ export class Outbox {
 
   /** The connection is lost: nothing is under way any more. */
   lost(): void {
+    this.#release();
     for (const kept of this.#kept) {
       kept.uncertain ||= kept.underWay;
       kept.underWay = false;
@@ -68,11 +87,11 @@ export class Outbox {
    *
    * @param maxFrame - The longest frame that the front takes, in bytes.
    */
-  send(maxFrame: number): Dispatch[] {
+  send(maxFrame: number, now: number): Dispatch[] {
     const frames: Dispatch[] = [];
-    let underWay = this.#kept.filter((kept) => kept.underWay).length;
-    if (this.#holding && underWay > 0) return frames;
-    this.#holding = false;
+    let underWay = this.#underWay();
+    if (this.#holding && (underWay > 0 || (this.#resumeAt !== undefined && now < this.#resumeAt))) return frames;
+    this.#release();
     for (const kept of [...this.#kept]) {
       if (underWay >= WINDOW) break;
       if (kept.underWay) continue;
@@ -96,10 +115,27 @@ export class Outbox {
    *
    * @returns True if the client id has changed: a new connection must say `hello` with it.
    */
-  settle(outcome: Outcome): boolean {
+  settle(outcome: Outcome, now: number): boolean {
+    const changed = this.#settle(outcome);
+    // §6: a moment after the last answer, so that a front that is full is not asked in a circle.
+    if (this.#busy && this.#resumeAt === undefined && this.#underWay() === 0) {
+      const longest = Math.min(BUSY_CAP_MS, BUSY_MS * 2 ** this.#refusals);
+      this.#refusals += 1;
+      this.#resumeAt = now + longest * (1 - this.#random() / 2);
+    }
+    return changed;
+  }
+
+  /** Nothing will be sent any more: tell everybody. */
+  close(error: FluxError): void {
+    for (const kept of this.#kept.splice(0)) kept.reject(error);
+  }
+
+  #settle(outcome: Outcome): boolean {
     const kept = this.#kept.find((one) => one.number === outcome.number);
     // A second outcome of an action that was sent twice.
     if (kept === undefined) return false;
+    if (outcome.status !== 'invalid') this.#refusals = 0;
     if (outcome.status === 'ok') {
       this.#drop(kept).resolve(outcome.reply);
       return false;
@@ -119,9 +155,13 @@ export class Outbox {
     return false;
   }
 
-  /** Nothing will be sent any more: tell everybody. */
-  close(error: FluxError): void {
-    for (const kept of this.#kept.splice(0)) kept.reject(error);
+  #underWay(): number {
+    return this.#kept.filter((kept) => kept.underWay).length;
+  }
+
+  #release(): void {
+    this.#holding = this.#busy = false;
+    this.#resumeAt = undefined;
   }
 
   #frame(kept: Kept): Dispatch {
@@ -146,6 +186,7 @@ export class Outbox {
     const from = code === 'busy' ? position : 0;
     for (const kept of this.#kept.slice(from, position + 1)) kept.underWay = false;
     this.#holding = true;
+    this.#busy ||= code === 'busy';
   }
 
   /**

@@ -3,7 +3,7 @@ import { describe, expect, test, vi } from 'vitest';
 import type { FluxError } from '../src/errors.ts';
 import type { Dispatch, Outcome } from '../src/frames.ts';
 import type { Json } from '../src/json.ts';
-import { Outbox, WINDOW } from '../src/outbox.ts';
+import { BUSY_MS, Outbox, WINDOW } from '../src/outbox.ts';
 import { goldenFrame } from './golden.ts';
 
 const MAX = 65_536;
@@ -15,7 +15,7 @@ interface Answers {
 
 function outbox(): { box: Outbox; add: (...names: string[]) => void; answers: Answers } {
   let ids = 0;
-  const box = new Outbox(() => `client-${(ids += 1)}`);
+  const box = new Outbox(() => `client-${(ids += 1)}`, () => 0);
   const answers: Answers = { replies: [], errors: [] };
   const add = (...names: string[]): void => {
     for (const name of names) {
@@ -39,37 +39,37 @@ test('the frame of an action is the golden one', () => {
   const { box, add } = outbox();
   add('1', '2', '3', '4', '5', '6');
   box.add('post_message', { room: 'lobby', body: 'hello' }, vi.fn(), vi.fn());
-  expect(box.send(MAX).at(-1)).toEqual(goldenFrame('dispatch'));
+  expect(box.send(MAX, 0).at(-1)).toEqual(goldenFrame('dispatch'));
 });
 
 describe('§4', () => {
   test('numbers begin at 1 and have no gaps, and nothing is sent twice on one connection', () => {
     const { box, add } = outbox();
     add('a', 'b');
-    expect(sent(box.send(MAX))).toBe('1a 2b');
+    expect(sent(box.send(MAX, 0))).toBe('1a 2b');
     add('c');
-    expect(sent(box.send(MAX))).toBe('3c');
+    expect(sent(box.send(MAX, 0))).toBe('3c');
   });
 
   test('what has no outcome is sent again on the next connection, in order', () => {
     const { box, add, answers } = outbox();
     add('a', 'b', 'c');
-    box.send(MAX);
-    box.settle(ok(1));
+    box.send(MAX, 0);
+    box.settle(ok(1), 0);
     box.lost();
     add('d');
-    expect(sent(box.send(MAX))).toBe('2b 3c 4d');
-    for (const number of [2, 3, 4]) box.settle(ok(number));
+    expect(sent(box.send(MAX, 0))).toBe('2b 3c 4d');
+    for (const number of [2, 3, 4]) box.settle(ok(number), 0);
     expect(answers).toEqual({ replies: [1, 2, 3, 4], errors: [] });
   });
 
   test('a second outcome of one action, and one of an action that nobody brought, are ignored', () => {
     const { box, add, answers } = outbox();
     add('a');
-    box.send(MAX);
-    box.settle(ok(1));
-    box.settle(ok(1, 'again'));
-    box.settle(ok(7));
+    box.send(MAX, 0);
+    box.settle(ok(1), 0);
+    box.settle(ok(1, 'again'), 0);
+    box.settle(ok(7), 0);
     expect(answers).toEqual({ replies: [1], errors: [] });
     expect(box.size).toBe(0);
   });
@@ -81,78 +81,112 @@ describe('§4', () => {
   ] as const)('an action that was %s as %s is over, and the next one goes on', (status, code) => {
     const { box, add, answers } = outbox();
     add('a', 'b');
-    box.send(MAX);
-    box.settle(bad(1, status, code));
-    box.settle(ok(2));
+    box.send(MAX, 0);
+    box.settle(bad(1, status, code), 0);
+    box.settle(ok(2), 0);
     expect(answers).toEqual({ replies: [2], errors: [`a: ${code}`] });
   });
 
   test('after a gap everything from the first one on is sent again, once the front has answered all', () => {
     const { box, add, answers } = outbox();
     add('a', 'b', 'c');
-    box.send(MAX);
-    box.settle(bad(2, 'invalid', 'number_gap'));
+    box.send(MAX, 0);
+    box.settle(bad(2, 'invalid', 'number_gap'), 0);
     add('d');
-    expect(sent(box.send(MAX))).toBe('');
-    box.settle(bad(3, 'invalid', 'number_gap'));
-    expect(sent(box.send(MAX))).toBe('1a 2b 3c 4d');
+    expect(sent(box.send(MAX, 0))).toBe('');
+    box.settle(bad(3, 'invalid', 'number_gap'), 0);
+    expect(sent(box.send(MAX, 0))).toBe('1a 2b 3c 4d');
     expect(answers).toEqual({ replies: [], errors: [] });
   });
 
   test('a connection that is lost while a gap is being closed does not hold anything up', () => {
     const { box, add } = outbox();
     add('a', 'b');
-    box.send(MAX);
-    box.settle(bad(2, 'invalid', 'number_gap'));
+    box.send(MAX, 0);
+    box.settle(bad(2, 'invalid', 'number_gap'), 0);
     box.lost();
-    expect(sent(box.send(MAX))).toBe('1a 2b');
+    expect(sent(box.send(MAX, 0))).toBe('1a 2b');
   });
 
-  test('busy: it is sent again after outcomes have come', () => {
+  test('busy: it is sent again, a moment after outcomes have come, and all behind it', () => {
+    const { box, add } = outbox();
+    add('a', 'b', 'c');
+    box.send(MAX, 0);
+    box.settle(bad(2, 'invalid', 'busy'), 0);
+    box.settle(bad(3, 'invalid', 'busy'), 0);
+    expect(sent(box.send(MAX, 1000))).toBe('');
+    expect(box.deadline).toBeUndefined();
+    box.settle(ok(1), 1000);
+    expect(box.deadline).toBe(1000 + BUSY_MS);
+    expect(sent(box.send(MAX, 1000 + BUSY_MS - 1))).toBe('');
+    expect(sent(box.send(MAX, 1000 + BUSY_MS))).toBe('2b 3c');
+    expect(box.deadline).toBeUndefined();
+  });
+
+  test('busy again and again: each wait is longer, up to a cap, until something else is said', () => {
     const { box, add } = outbox();
     add('a', 'b');
-    box.send(MAX);
-    box.settle(bad(2, 'invalid', 'busy'));
-    expect(sent(box.send(MAX))).toBe('');
-    box.settle(ok(1));
-    expect(sent(box.send(MAX))).toBe('2b');
+    const waits: number[] = [];
+    let now = 0;
+    for (let round = 0; round < 9; round += 1) {
+      expect(sent(box.send(MAX, now))).toBe('1a 2b');
+      box.settle(bad(1, 'invalid', 'busy'), now);
+      box.settle(bad(2, 'invalid', 'busy'), now);
+      waits.push(box.deadline! - now);
+      now = box.deadline!;
+    }
+    expect(waits).toEqual([50, 100, 200, 400, 800, 1600, 3200, 5000, 5000]);
+    box.send(MAX, now);
+    box.settle(ok(1), now);
+    box.settle(bad(2, 'invalid', 'busy'), now);
+    expect(box.deadline! - now).toBe(BUSY_MS);
+  });
+
+  test('busy, and the connection is lost: the next one is not kept waiting', () => {
+    const { box, add } = outbox();
+    add('a');
+    box.send(MAX, 0);
+    box.settle(bad(1, 'invalid', 'busy'), 0);
+    box.lost();
+    expect(box.deadline).toBeUndefined();
+    expect(sent(box.send(MAX, 0))).toBe('1a');
   });
 
   test.each(['client_expired', 'number_gap'])('%s of the first one: a new id, numbers from 1', (code) => {
     const { box, add, answers } = outbox();
     add('a', 'b', 'c');
-    box.send(MAX);
-    box.settle(ok(1));
+    box.send(MAX, 0);
+    box.settle(ok(1), 0);
     expect(box.client).toBe('client-1');
-    expect(box.settle(bad(2, 'invalid', code))).toBe(true);
+    expect(box.settle(bad(2, 'invalid', code), 0)).toBe(true);
     expect(box.client).toBe('client-2');
-    expect(sent(box.send(MAX))).toBe('1b 2c');
+    expect(sent(box.send(MAX, 0))).toBe('1b 2c');
     expect(answers).toEqual({ replies: [1], errors: [] });
   });
 
   test('who keeps its first action was only overtaken: the id stays, and all is sent again', () => {
     const { box, add, answers } = outbox();
     add('a', 'b', 'c');
-    box.send(MAX);
-    expect(box.settle(bad(2, 'invalid', 'client_expired'))).toBe(false);
-    box.settle(bad(3, 'invalid', 'number_gap'));
-    box.settle(ok(1));
+    box.send(MAX, 0);
+    expect(box.settle(bad(2, 'invalid', 'client_expired'), 0)).toBe(false);
+    box.settle(bad(3, 'invalid', 'number_gap'), 0);
+    box.settle(ok(1), 0);
     expect(box.client).toBe('client-1');
-    expect(sent(box.send(MAX))).toBe('2b 3c');
+    expect(sent(box.send(MAX, 0))).toBe('2b 3c');
     expect(answers).toEqual({ replies: [1], errors: [] });
   });
 
   test('what may have been applied under an expired id is not sent under another: its caller is told', () => {
     const { box, add, answers } = outbox();
     add('a', 'b');
-    box.send(MAX);
-    box.settle(ok(1));
+    box.send(MAX, 0);
+    box.settle(ok(1), 0);
     box.lost();
     add('c');
-    box.send(MAX);
-    box.settle(bad(2, 'invalid', 'client_expired'));
+    box.send(MAX, 0);
+    box.settle(bad(2, 'invalid', 'client_expired'), 0);
     expect(answers).toEqual({ replies: [1], errors: ['b: client_expired'] });
-    expect(sent(box.send(MAX))).toBe('1c');
+    expect(sent(box.send(MAX, 0))).toBe('1c');
   });
 });
 
@@ -162,24 +196,24 @@ describe('limits', () => {
     add('a');
     add('x'.repeat(200));
     add('b');
-    expect(sent(box.send(200))).toBe('1a 2b');
+    expect(sent(box.send(200, 0))).toBe('1a 2b');
     expect(answers.errors).toEqual([`${'x'.repeat(200)}: too_large`]);
   });
 
   test('no more are under way than the window holds', () => {
     const { box, add } = outbox();
     for (let n = 0; n < WINDOW + 5; n += 1) add('a');
-    expect(box.send(MAX)).toHaveLength(WINDOW);
-    expect(box.send(MAX)).toHaveLength(0);
-    box.settle(ok(1));
-    box.settle(ok(2));
-    expect(sent(box.send(MAX))).toBe(`${WINDOW + 1}a ${WINDOW + 2}a`);
+    expect(box.send(MAX, 0)).toHaveLength(WINDOW);
+    expect(box.send(MAX, 0)).toHaveLength(0);
+    box.settle(ok(1), 0);
+    box.settle(ok(2), 0);
+    expect(sent(box.send(MAX, 0))).toBe(`${WINDOW + 1}a ${WINDOW + 2}a`);
   });
 
   test('closing tells everybody who waits', () => {
     const { box, add, answers } = outbox();
     add('a', 'b');
-    box.send(MAX);
+    box.send(MAX, 0);
     box.close({ code: 'closed' } as FluxError);
     expect(answers.errors).toEqual(['a: closed', 'b: closed']);
   });
@@ -197,7 +231,7 @@ test('whatever a front answers, each action is settled at most once and numbers 
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60, size: 'max' }), (steps) => {
       let ids = 0;
-      const box = new Outbox(() => `client-${(ids += 1)}`);
+      const box = new Outbox(() => `client-${(ids += 1)}`, () => 0);
       const settled: number[] = [];
       let added = 0;
       for (const taken of steps) {
@@ -206,10 +240,10 @@ test('whatever a front answers, each action is settled at most once and numbers 
           box.add(`${which}`, {}, () => settled.push(which), () => settled.push(which));
         } else if (taken.type === 'lost') box.lost();
         else if (taken.type === 'send') {
-          const names = box.send(MAX).map(({ name }) => Number(name));
+          const names = box.send(MAX, 0).map(({ name }) => Number(name));
           expect(names).toEqual([...names].sort((a, b) => a - b));
         } else if ('number' in taken) {
-          box.settle(taken.code === 'ok' ? ok(taken.number) : bad(taken.number, 'invalid', taken.code));
+          box.settle(taken.code === 'ok' ? ok(taken.number) : bad(taken.number, 'invalid', taken.code), 0);
         }
       }
       expect(new Set(settled).size).toBe(settled.length);

@@ -384,12 +384,11 @@ class TestActions:
         opened.outcome(1)
         assert numbers(opened.sent()) == [dispatches.WINDOW + 1]
 
-    @pytest.mark.parametrize("code", ["number_gap", "busy"])
-    async def test_sent_again_after_gap(self, opened: Wire, code: str) -> None:
+    async def test_sent_again_after_gap(self, opened: Wire) -> None:
         """What was not tried is sent again, in order, once all outcomes are in; meanwhile nothing else is sent."""
         actions = [opened.session.dispatch("act", {}) for _ in range(3)]
         opened.sent()
-        opened.outcome(2, "invalid", code)
+        opened.outcome(2, "invalid", "number_gap")
         actions.append(opened.session.dispatch("act", {}))
         assert opened.sent() == []
         opened.outcome(1, reply=1)
@@ -457,14 +456,39 @@ class TestActions:
             opened.sent()
         assert opened.session.start_over == "client_expired"
 
-    async def test_busy_for_good(self, opened: Wire) -> None:
-        """A front that is busy though nothing is under way is left alone for a while."""
-        opened.session.dispatch("act", {})
-        opened.sent()
+    async def test_busy(self, opened: Wire) -> None:
+        """What a front was too busy for is sent again in order, a moment after all outcomes are in."""
         for _ in range(3):
+            opened.session.dispatch("act", {})
+        opened.sent()
+        opened.outcome(2, "invalid", "busy")
+        opened.outcome(3, "invalid", "busy")
+        assert not opened.session.resume_at
+        opened.outcome(1)
+        due = opened.session.resume_at
+        assert due is not None
+        opened.session.resume(due - 0.001)
+        assert opened.sent() == []
+        opened.session.resume(due)
+        assert numbers(opened.sent()) == [2, 3]
+        assert not opened.session.resume_at
+
+    async def test_busy_for_good(self, opened: Wire) -> None:
+        """A front that stays busy is asked less and less often; a new connection is not kept waiting."""
+        opened.session.dispatch("act", {})
+        assert numbers(opened.sent()) == [1]
+        longest = []
+        for _ in range(9):
             opened.outcome(1, "invalid", "busy")
-            opened.sent()
-        assert opened.session.start_over == "busy"
+            due = opened.session.resume_at
+            assert due is not None
+            longest.append(due - opened.now)
+            opened.session.resume(due)
+            assert numbers(opened.sent()) == [1]
+        limits = [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
+        assert all(limit / 2 <= wait <= limit for wait, limit in zip(longest, limits, strict=True))
+        assert opened.session.start_over is None
+        opened.outcome(1, "invalid", "busy")
         assert numbers(opened.reopen()) == [1]
 
     @pytest.mark.parametrize("code", ["outcome_expired", "number_reused", "unknown_lane"])
