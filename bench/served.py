@@ -9,11 +9,12 @@ import gc
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import uvloop
 
 from broker.messages import Commit, Fetch, MultiplexerMessage, Open, Opened, Parcel, Renew, Renewed, Snapshot, Update
+from broker.registry import NO_CHANGES, Changes
 from front.collector import settle
 from front.gates import TokenGate
 from front.http import application
@@ -75,7 +76,17 @@ class Bus:
     async def start(self) -> None:
         """Nothing to be noted."""
 
-    async def append(self, parcel: Parcel) -> None:
+    async def register(self, stores: Collection[str], actors: Collection[str]) -> None:
+        """Nobody asks."""
+
+    async def change(self, changes: Changes) -> None:
+        """Nobody asks."""
+
+    async def renew(self) -> bool:
+        """Nothing is forgotten."""
+        return True
+
+    async def append(self, parcel: Parcel, changes: Changes = NO_CHANGES) -> None:  # noqa: ARG002 - the bus' signature
         """Answer what was asked."""
         answers: list[MultiplexerMessage] = []
         for message in parcel.messages:

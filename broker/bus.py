@@ -1,37 +1,58 @@
 """The two buses, each as the two ends that use it, with every guarantee on its method.
 
-``memory_bus`` and ``redis_bus`` implement them; ``tests/broker/conformance.py`` runs on both.
-Nothing on a bus needs to survive: actions are sent again until they have an outcome, and stores
-are compared by version. A bus must only never reorder or alter what it does deliver.
+``memory_bus`` and ``redis_bus`` implement them; ``broker.conformance`` is what each has to pass. docs/buses.md tells
+who wants to write another one what it rests on.
+
+Nothing on a bus needs to survive: actions are sent again until they have an outcome, and stores are compared by
+version. A bus must only never reorder or alter what it does deliver.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from .messages import MultiplexerMessage, Parcel
+from .registry import NO_CHANGES, Changes, Directory, FrontRegistry
 
 
-class FrontBus(Protocol):
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """Stands where messages were that the bus no longer had, or never got: ask again whatever matters."""
+
+
+News = MultiplexerMessage | Missed
+"""What a front reads."""
+
+
+class FrontBus(FrontRegistry, Protocol):
     """A front's end: parcels out by the action bus, messages in by the update bus."""
 
-    async def append(self, parcel: Parcel) -> None:
+    async def append(self, parcel: Parcel, changes: Changes = NO_CHANGES) -> None:
         """Put a parcel on the action bus.
 
         Parcels of one front arrive in the order of their appends, each at least once if this returns.
 
+        Args:
+            parcel: What the multiplexer is to have.
+            changes: For the registry, which knows them before anybody can receive the parcel: from the moment a
+                snapshot is asked for, a store's updates are sent here.
+
         Raises:
-            BusLost: It may or may not be there; append it again, a second copy does no harm.
+            BusFull: Neither happened: as many parcels wait on the bus as may; call it again after a moment. Several
+                fronts may overshoot by a parcel each.
+            BusLost: It may or may not be there; append it again, a second copy does no harm. For the registry see
+                :meth:`broker.registry.FrontRegistry.change`.
 
         """
 
-    async def read(self) -> Sequence[MultiplexerMessage]:
+    async def read(self) -> Sequence[News]:
         """Wait for messages from the multiplexer: those for all fronts and those for this one.
 
-        Begins with what is published after :meth:`start`. Messages of one stream arrive in order; between the shared
-        stream and the own one there is no order. After a loss, reading goes on where it ended, as far as the bus
-        still has it; what is missing shows as a gap in versions. Returns an empty list now and then when it is quiet.
+        Begins with what is published after :meth:`start`. Messages of one multiplexer arrive in the order it published
+        and sent them. After a loss, reading goes on where it ended, as far as the bus still has it; :class:`Missed`
+        stands where something is missing. Returns an empty list now and then when it is quiet.
 
         Raises:
             BusLost: Call it again after a moment.
@@ -62,7 +83,7 @@ class Delivery(Protocol):
         """How often it was handed out, this time included; 1 for a fresh one."""
 
 
-class MultiplexerBus(Protocol):
+class MultiplexerBus(Directory, Protocol):
     """The multiplexer's end: deliveries in by the action bus, messages out by the update bus."""
 
     async def receive(self, limit: int) -> Sequence[Delivery]:
@@ -99,7 +120,7 @@ class MultiplexerBus(Protocol):
         """Put messages on the shared stream, for every front.
 
         Raises:
-            BusLost: Fronts find out what they miss by version.
+            BusLost: Fronts find out that they miss something with the next message that reaches them.
 
         """
 
@@ -109,7 +130,7 @@ class MultiplexerBus(Protocol):
         A front's stream goes away by itself some time after the last message to it.
 
         Raises:
-            BusLost: Fronts ask again for what they miss.
+            BusLost: As for :meth:`publish`.
 
         """
 

@@ -6,16 +6,27 @@ have. Whatever they are, they become a value of ours or a :class:`BadMessage`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import msgspec
 
 from .errors import BadMessage
 from .messages import Action, FrontMessage, MultiplexerMessage, Open, Parcel
 
+
+class Batch(msgspec.Struct, frozen=True, array_like=True):
+    """Messages of the multiplexer that are one entry of a stream, and where among its writer's entries they stand."""
+
+    writer: str
+    """Who appended it, by a name that no other has or had."""
+    order: int
+    """Counts all that the writer appended to any stream."""
+    number: int
+    """Counts what the writer appended to this stream, from 1: who reads 3 after 1 has missed something."""
+    messages: list[MultiplexerMessage]
+
+
 _encoder = msgspec.msgpack.Encoder()
 _parcels = msgspec.msgpack.Decoder(Parcel)
-_batches = msgspec.msgpack.Decoder(list[MultiplexerMessage])
+_batches = msgspec.msgpack.Decoder(Batch)
 
 # What fits bigint and integer in Postgres; a larger one would fail the whole batch it is in.
 MAX_NUMBER = 2**63 - 1
@@ -32,8 +43,8 @@ def encode_parcel(parcel: Parcel) -> bytes:
     return _encode(parcel)
 
 
-def encode_batch(batch: Sequence[MultiplexerMessage]) -> bytes:
-    """Turn messages into the bytes of one entry.
+def encode_batch(batch: Batch) -> bytes:
+    """Turn a batch into the bytes of one entry.
 
     Raises:
         BadMessage: One of them holds what the bus cannot carry.
@@ -58,8 +69,8 @@ def decode_parcel(data: bytes) -> Parcel:
     return parcel
 
 
-def decode_batch(data: bytes) -> list[MultiplexerMessage]:
-    """Turn the bytes of one entry into the messages of the multiplexer that it holds.
+def decode_batch(data: bytes) -> Batch:
+    """Turn the bytes of one entry into the batch of the multiplexer's messages that it holds.
 
     Raises:
         BadMessage: The bytes are no messages of the multiplexer.
@@ -71,7 +82,7 @@ def decode_batch(data: bytes) -> list[MultiplexerMessage]:
         raise BadMessage(f"no messages: {exc}") from exc
 
 
-def _encode(message: Parcel | Sequence[MultiplexerMessage]) -> bytes:
+def _encode(message: Parcel | Batch) -> bytes:
     try:
         return _encoder.encode(message)
     except (ValueError, OverflowError) as exc:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from heapq import merge
+from operator import itemgetter
 
-from .bus import Delivery, FrontBus, MultiplexerBus
-from .errors import BusLost
+from .bus import Delivery, FrontBus, Missed, MultiplexerBus, News
+from .errors import BusFull, BusLost
 from .messages import MultiplexerMessage, Parcel
+from .registry import LEASE, NO_CHANGES, Changes, Found
 
+MAX_PARCELS = 4096
+"""How many parcels the action bus holds at most."""
 MAX_ENTRIES = 10_000
 """How many entries a stream of the update bus keeps."""
 QUIET = 1.0
@@ -31,9 +36,16 @@ class MemoryBus:
     def __init__(self, *, max_entries: int = MAX_ENTRIES, quiet: float = QUIET) -> None:
         self._streams = _Streams(max_entries, quiet)
 
-    def front(self, front: str) -> FrontBus:
-        """Make the end of the front with this id."""
-        return _FrontEnd(self._streams, front)
+    def front(self, front: str, *, most: int = MAX_PARCELS, lease: float = LEASE) -> FrontBus:
+        """Make the end of the front with this id.
+
+        Args:
+            front: The front's id.
+            most: How many parcels the action bus may hold.
+            lease: How long what the front registers counts after its last renewal, in seconds.
+
+        """
+        return _FrontEnd(self._streams, front, most, lease)
 
     def multiplexer(self) -> MultiplexerBus:
         """Make a multiplexer's end."""
@@ -70,20 +82,30 @@ class _Updates:
     """One stream of the update bus: batches by position, of which the last ones are kept."""
 
     def __init__(self, max_entries: int) -> None:
-        self._batches: deque[Sequence[MultiplexerMessage]] = deque(maxlen=max_entries)
+        self._batches: deque[tuple[int, Sequence[MultiplexerMessage]]] = deque(maxlen=max_entries)
         self.end = 0
 
-    def append(self, batch: Sequence[MultiplexerMessage]) -> None:
-        self._batches.append(tuple(batch))
+    def append(self, order: int, batch: Sequence[MultiplexerMessage]) -> None:
+        self._batches.append((order, tuple(batch)))
         self.end += 1
 
-    def after(self, position: int) -> list[MultiplexerMessage]:
-        """Return what was appended at ``position`` or later and is still kept."""
-        skip = max(0, position - (self.end - len(self._batches)))
-        return [message for batch in list(self._batches)[skip:] for message in batch]
+    def after(self, position: int) -> list[tuple[int, Sequence[News]]]:
+        """Return what was appended at ``position`` or later and is still kept, each with its order."""
+        skip = position - (self.end - len(self._batches))
+        missed: list[tuple[int, Sequence[News]]] = [(0, [Missed()])] if skip < 0 else []
+        return missed + list(self._batches)[max(0, skip) :]
 
     def flush(self) -> None:
         self._batches.clear()
+
+
+@dataclass(slots=True)
+class _Registered:
+    """What a front has registered, until its lease ends."""
+
+    until: float
+    stores: set[str]
+    actors: set[str]
 
 
 class _Streams:
@@ -94,16 +116,28 @@ class _Streams:
         self._quiet = quiet
         self._changed = asyncio.Event()
         self._own: dict[str, _Updates] = {}
+        self._written = 0
         self.shared = _Updates(max_entries)
         self.waiting: deque[_Entry] = deque()
         self.handed: list[_Entry] = []
+        self.registered: dict[str, _Registered] = {}
 
     def own(self, front: str) -> _Updates:
         return self._own.setdefault(front, _Updates(self._max_entries))
 
+    def write(self, stream: _Updates, batch: Sequence[MultiplexerMessage]) -> None:
+        self._written += 1
+        stream.append(self._written, batch)
+
+    def alive(self, front: str) -> _Registered | None:
+        """Return what a front has registered, if its lease lasts."""
+        registered = self.registered.get(front)
+        return registered if registered is not None and time.monotonic() < registered.until else None
+
     def flush(self) -> None:
         self.waiting.clear()
         self.handed.clear()
+        self.registered.clear()
         self.shared.flush()
         for stream in self._own.values():
             stream.flush()
@@ -137,8 +171,11 @@ class _End:
 
 
 class _FrontEnd(_End):
-    def __init__(self, streams: _Streams, front: str) -> None:
+    def __init__(self, streams: _Streams, front: str, most: int, lease: float) -> None:
         super().__init__(streams)
+        self._front = front
+        self._most = most
+        self._lease = lease
         self._own = streams.own(front)
         self._shared_position = streams.shared.end
         self._own_position = 0
@@ -147,25 +184,50 @@ class _FrontEnd(_End):
         self._check()
         self._shared_position = self._streams.shared.end
 
-    async def append(self, parcel: Parcel) -> None:
+    async def append(self, parcel: Parcel, changes: Changes = NO_CHANGES) -> None:
         self._check()
+        if len(self._streams.waiting) + len(self._streams.handed) >= self._most:
+            raise BusFull("the action bus holds as many parcels as it may")
+        await self.change(changes)
         self._streams.waiting.append(_Entry(parcel))
         self._streams.wake()
 
-    async def read(self) -> Sequence[MultiplexerMessage]:
+    async def register(self, stores: Collection[str], actors: Collection[str]) -> None:
         self._check()
-        messages = self._take()
-        if not messages:
+        until = time.monotonic() + self._lease
+        self._streams.registered[self._front] = _Registered(until, set(stores), set(actors))
+
+    async def change(self, changes: Changes) -> None:
+        self._check()
+        # Without a lease it is kept for nobody; the next renewal says so.
+        registered = self._streams.alive(self._front) or _Registered(0.0, set(), set())
+        registered.stores.difference_update(changes.dropped)
+        registered.stores.update(changes.held)
+        registered.actors.difference_update(changes.departed)
+        registered.actors.update(changes.arrived)
+
+    async def renew(self) -> bool:
+        self._check()
+        registered = self._streams.alive(self._front)
+        if registered is None:
+            return False
+        registered.until = time.monotonic() + self._lease
+        return True
+
+    async def read(self) -> Sequence[News]:
+        self._check()
+        news = self._take()
+        if not news:
             await self._streams.wait()
             self._check()
-            messages = self._take()
-        return messages
+            news = self._take()
+        return news
 
-    def _take(self) -> list[MultiplexerMessage]:
+    def _take(self) -> list[News]:
         shared = self._streams.shared
-        messages = shared.after(self._shared_position) + self._own.after(self._own_position)
+        batches = merge(shared.after(self._shared_position), self._own.after(self._own_position), key=itemgetter(0))
         self._shared_position, self._own_position = shared.end, self._own.end
-        return messages
+        return [one for _, batch in batches for one in batch]
 
 
 class _MultiplexerEnd(_End):
@@ -192,11 +254,25 @@ class _MultiplexerEnd(_End):
     async def publish(self, messages: Sequence[MultiplexerMessage]) -> None:
         self._check()
         if messages:
-            self._streams.shared.append(messages)
+            self._streams.write(self._streams.shared, messages)
             self._streams.wake()
 
     async def send(self, messages: Mapping[str, Sequence[MultiplexerMessage]]) -> None:
         self._check()
         for front, batch in messages.items():
-            self._streams.own(front).append(batch)
+            self._streams.write(self._streams.own(front), batch)
         self._streams.wake()
+
+    async def find(self, stores: Collection[str], actors: Collection[str] = ()) -> Found:
+        self._check()
+        found = Found()
+        for front in self._streams.registered:
+            registered = self._streams.alive(front)
+            if registered is None:
+                continue
+            found.fronts.append(front)
+            for store in registered.stores.intersection(stores):
+                found.stores.setdefault(store, []).append(front)
+            for actor in registered.actors.intersection(actors):
+                found.actors.setdefault(actor, []).append(front)
+        return found

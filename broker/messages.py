@@ -61,16 +61,13 @@ class Held(Message, frozen=True):
 
 
 class Renew(Message, frozen=True):
-    """A front renews the lease on all stores it holds.
+    """A front says where some of the stores stand that it holds, and that it lives.
 
-    The multiplexer publishes only stores that some front holds, and answers a renewal with a snapshot of each store
-    that has moved past the version named: so a new multiplexer learns what is held, and nothing stays stale on a
-    quiet store. An empty renewal is a sign of life.
+    The multiplexer answers :class:`Renewed` with those that stand further in the database: so nothing stays stale on a
+    quiet store, whatever was lost on the way.
     """
 
     held: list[Held]
-    lease_ms: int
-    """How long the lease lasts from its arrival, in milliseconds."""
 
 
 FrontMessage = Action | Open | Fetch | Renew
@@ -173,10 +170,19 @@ class Lead(Message, frozen=True):
 
 
 class Renewed(Message, frozen=True):
-    """A renewal arrived; whatever was newer has been sent before it."""
+    """A renewal arrived."""
 
     term: int
+    newer: list[Held] = msgspec.field(default_factory=list)
+    """Those of its stores that stand elsewhere in the database, and where. What brings them there may be on its way."""
 
 
-MultiplexerMessage = Outcome | Opened | Denied | Snapshot | Gone | Commit | Recheck | Lead | Renewed
+class Kick(Message, frozen=True):
+    """An actor's connections are to be closed (docs/protocol.md §6, 4004)."""
+
+    actor: str
+    reason: str
+
+
+MultiplexerMessage = Outcome | Opened | Denied | Snapshot | Gone | Commit | Recheck | Lead | Renewed | Kick
 """What the multiplexer says to fronts."""

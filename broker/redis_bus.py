@@ -4,30 +4,44 @@ Keys, each after the namespace and a colon:
 
 - ``actions``: the action bus, one entry a parcel, read by the consumer group ``multiplexer``. An entry is deleted when
   it is acknowledged, so that the stream holds what is under way and no more.
+  It is never trimmed: when it is full, fronts hear so.
 - ``updates``: the update bus for every front, one entry for each call of ``publish``, trimmed.
 - ``front:<id>``: the update bus for one front, which deletes what it has read. It goes away by itself.
+- those of the registry (``redis_registry``).
 
 Redis may lose everything at any moment and start empty: groups are made anew, and readers notice when the numbering of
-a stream has begun anew below their position.
+a stream has begun anew below their position. Whatever is lost of the update bus, also by trimming or because an entry
+never arrived, shows in the numbers that entries carry (``codec.Batch``).
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+import math
+import secrets
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import merge
+from itertools import takewhile
+from operator import attrgetter
+from typing import NamedTuple
 
 from . import codec
-from .bus import Delivery
-from .errors import BadMessage, BusLost
+from .bus import Delivery, Missed, News
+from .errors import BadMessage, BusFull, BusLost
 from .messages import MultiplexerMessage, Parcel
-from .redis_connection import Connection, is_error
+from .redis_connection import Command, Connection, is_error
+from .redis_registry import FrontKeys, Lookup
+from .registry import LEASE, NO_CHANGES, Changes, Found
 
 log = logging.getLogger(__name__)
 
 GROUP = "multiplexer"
 FIELD = b"data"
 """The one field of every entry."""
+MAX_PARCELS = 4096
+"""How many parcels the action bus holds at most, unless it is set otherwise: some seconds of a takeover."""
 MAX_ENTRIES = 10_000
 """How many entries a stream of the update bus keeps, roughly: at a thousand a second, ten seconds of a lost Redis."""
 OWN_STREAM_SECONDS = 60
@@ -40,6 +54,17 @@ BLOCK_MS = 1000
 Entries = list[tuple[bytes, dict[bytes, bytes] | None]]
 
 
+class _Entry(NamedTuple):
+    """An entry of a stream of the update bus."""
+
+    order: tuple[int, int]
+    """Its place among the entries of both streams: by the clock of Redis, and within a millisecond by its writer."""
+    stream: bytes
+    id: bytes
+    batch: codec.Batch | None
+    """What it holds; None: nothing that is ours."""
+
+
 class RedisFrontBus:
     """A front's end; see :class:`broker.bus.FrontBus`.
 
@@ -47,14 +72,21 @@ class RedisFrontBus:
         url: The server's address; see ``redis_connection``.
         namespace: Prefix of every key.
         front: The front's id, another one for each start of a front.
+        most: How many parcels the action bus may hold.
+        lease: How long what the front registers counts after its last renewal, in seconds.
 
     """
 
-    def __init__(self, url: str, namespace: str, front: str) -> None:
+    def __init__(self, url: str, namespace: str, front: str, *, most: int = MAX_PARCELS, lease: float = LEASE) -> None:
         self._actions = f"{namespace}:actions"
         self._updates = f"{namespace}:updates".encode()
         self._own = f"{namespace}:front:{front}".encode()
+        self._most = most
+        self._length = 0  # of the action bus, as it was at the last append
+        self._keys = FrontKeys(namespace, front, lease)
+        self._stores = self._actors = 0  # registered
         self._position = {self._updates: b"0-0", self._own: b"0-0"}
+        self._numbers: dict[tuple[bytes, str], int] = {}  # of the last entry read, by stream and writer
         self._own_read: list[bytes] = []
         self._in_doubt = False
         self._writer = Connection(url)
@@ -64,17 +96,43 @@ class RedisFrontBus:
         """See :meth:`broker.bus.FrontBus.start`."""
         self._position[self._updates] = await self._last_id(self._updates)
 
-    async def append(self, parcel: Parcel) -> None:
+    async def append(self, parcel: Parcel, changes: Changes = NO_CHANGES) -> None:
         """See :meth:`broker.bus.FrontBus.append`."""
-        await self._writer.run("XADD", self._actions, "*", FIELD, codec.encode_parcel(parcel))
+        if self._length >= self._most:
+            self._length = await self._writer.run("XLEN", self._actions)
+            if self._length >= self._most:
+                raise BusFull(f"the action bus holds {self._length} parcels")
+        *_, self._length = await self._writer.run_all(
+            [
+                *self._keys.change(changes),
+                ("XADD", self._actions, "*", FIELD, codec.encode_parcel(parcel)),
+                ("XLEN", self._actions),
+            ]
+        )
+        self._count(changes)
 
-    async def read(self) -> Sequence[MultiplexerMessage]:
+    async def register(self, stores: Collection[str], actors: Collection[str]) -> None:
+        """See :meth:`broker.registry.FrontRegistry.register`."""
+        for commands in self._keys.register(stores, actors):
+            await self._writer.run_all(commands)
+        self._stores, self._actors = len(stores), len(actors)
+
+    async def change(self, changes: Changes) -> None:
+        """See :meth:`broker.registry.FrontRegistry.change`."""
+        await self._writer.run_all(self._keys.change(changes))
+        self._count(changes)
+
+    async def renew(self) -> bool:
+        """See :meth:`broker.registry.FrontRegistry.renew`."""
+        return self._keys.complete(await self._writer.run_all(self._keys.renew()), self._stores, self._actors)
+
+    async def read(self) -> Sequence[News]:
         """See :meth:`broker.bus.FrontBus.read`."""
         if self._in_doubt:
             await self._find_position()
         # Doubtful until Redis has answered with something new: it may have started anew meanwhile.
         self._in_doubt = True
-        commands: list[Sequence[bytes | str | int]] = [
+        commands: list[Command] = [
             ("XREAD", "COUNT", READ_ENTRIES, "BLOCK", BLOCK_MS, "STREAMS", *self._position, *self._position.values())
         ]
         if self._own_read:
@@ -82,19 +140,29 @@ class RedisFrontBus:
             commands.insert(0, ("XDEL", self._own, *self._own_read))
         *_, answer = await self._reader.run_all(commands)
         self._own_read = []
-        messages: list[MultiplexerMessage] = []
-        for stream, entries in answer:
+        news: list[News] = []
+        for entry in _in_order(answer):
             self._in_doubt = False
-            self._position[stream] = entries[-1][0]
-            if stream == self._own:
-                self._own_read = [entry for entry, _ in entries]
-            messages += _decode_updates(entries)
-        return messages
+            self._position[entry.stream] = entry.id
+            if entry.stream == self._own:
+                self._own_read.append(entry.id)
+            if entry.batch is not None:
+                news += self._take(entry.stream, entry.batch)
+        return news
 
     async def close(self) -> None:
         """See :meth:`broker.bus.FrontBus.close`."""
         await self._reader.close()
         await self._writer.close()
+
+    def _count(self, changes: Changes) -> None:
+        self._stores += len(changes.held) - len(changes.dropped)
+        self._actors += len(changes.arrived) - len(changes.departed)
+
+    def _take(self, stream: bytes, batch: codec.Batch) -> list[News]:
+        last = self._numbers.get((stream, batch.writer), 0)
+        self._numbers[stream, batch.writer] = batch.number
+        return list(batch.messages) if batch.number == last + 1 else [Missed(), *batch.messages]
 
     async def _find_position(self) -> None:
         """Begin anew with each stream whose numbering has: Redis came back empty, and perhaps with another clock."""
@@ -140,6 +208,10 @@ class RedisMultiplexerBus:
         self._name = name
         self._last_received = b"0-0"
         self._in_doubt = False
+        self._hand = secrets.token_hex(4)  # the writer in all batches
+        self._written = 0
+        self._numbers: Counter[str] = Counter()  # of entries, by stream
+        self._fronts: Collection[str] = ()
         self._writer = Connection(url)
         self._reader = Connection(url, waits=BLOCK_MS / 1000)
 
@@ -186,21 +258,47 @@ class RedisMultiplexerBus:
     async def publish(self, messages: Sequence[MultiplexerMessage]) -> None:
         """See :meth:`broker.bus.MultiplexerBus.publish`."""
         if messages:
-            await self._writer.run(*_add(self._updates, messages))
+            await self._writer.run(*self._add(self._updates, messages))
 
     async def send(self, messages: Mapping[str, Sequence[MultiplexerMessage]]) -> None:
         """See :meth:`broker.bus.MultiplexerBus.send`."""
-        commands: list[Sequence[bytes | str | int]] = []
+        commands: list[Command] = []
         for front, batch in messages.items():
-            stream = f"{self._namespace}:front:{front}"
-            commands += [_add(stream, batch), ("EXPIRE", stream, OWN_STREAM_SECONDS)]
+            stream = self._own(front)
+            commands += [self._add(stream, batch), ("EXPIRE", stream, OWN_STREAM_SECONDS)]
         if commands:
             await self._writer.run_all(commands)
+
+    async def find(self, stores: Collection[str], actors: Collection[str] = ()) -> Found:
+        """See :meth:`broker.registry.Directory.find`."""
+        lookup = Lookup(self._namespace, self._fronts, stores, actors)
+        while not lookup.done:
+            lookup.take(await self._writer.run_all(lookup.ask()))
+        self._fronts = lookup.found.fronts
+        if lookup.dead:
+            log.info("fronts whose lease has ended: %s", ", ".join(lookup.dead))
+            await self._writer.run_all(lookup.bury())
+            for front in lookup.dead:
+                del self._numbers[self._own(front)]
+        return lookup.found
 
     async def close(self) -> None:
         """See :meth:`broker.bus.MultiplexerBus.close`."""
         await self._reader.close()
         await self._writer.close()
+
+    def _own(self, front: str) -> str:
+        return f"{self._namespace}:front:{front}"
+
+    def _add(self, stream: str, messages: Sequence[MultiplexerMessage]) -> Command:
+        """Return the command that appends one entry to a stream of the update bus.
+
+        It is counted whether it arrives or not: one that does not is missed by who reads the next.
+        """
+        self._written += 1
+        self._numbers[stream] += 1
+        batch = codec.Batch(self._hand, self._written, self._numbers[stream], list(messages))
+        return ("XADD", stream, "MAXLEN", "~", MAX_ENTRIES, "*", FIELD, codec.encode_batch(batch))
 
     async def _read_group(self, limit: int, after: bytes) -> Entries:
         try:
@@ -262,19 +360,21 @@ class RedisMultiplexerBus:
             await self._writer.run_all([("XACK", self._actions, GROUP, *entries), ("XDEL", self._actions, *entries)])
 
 
-def _add(stream: str, messages: Sequence[MultiplexerMessage]) -> Sequence[bytes | str | int]:
-    """Return the command that appends one entry to a stream of the update bus."""
-    return ("XADD", stream, "MAXLEN", "~", MAX_ENTRIES, "*", FIELD, codec.encode_batch(messages))
+def _in_order(answer: Sequence[tuple[bytes, Entries]]) -> Iterable[_Entry]:
+    """Put what was read of the streams in the order it was written in."""
+    streams = [[_entry(stream, entry, fields) for entry, fields in entries] for stream, entries in answer]
+    # Of a stream that was not read to its end the next entry may come before what the other one has.
+    end = min((entries[-1].order[0] for entries in streams if len(entries) == READ_ENTRIES), default=math.inf)
+    return takewhile(lambda entry: entry.order[0] <= end, merge(*streams, key=attrgetter("order")))
 
 
-def _decode_updates(entries: Entries) -> list[MultiplexerMessage]:
-    messages: list[MultiplexerMessage] = []
-    for entry, fields in entries:
-        try:
-            messages += codec.decode_batch(_data(fields))
-        except BadMessage as exc:
-            log.warning("skipped entry %s of the update bus: %s", entry.decode(), exc)
-    return messages
+def _entry(stream: bytes, entry: bytes, fields: dict[bytes, bytes] | None) -> _Entry:
+    try:
+        batch = codec.decode_batch(_data(fields))
+    except BadMessage as exc:
+        log.warning("skipped entry %s of the update bus: %s", entry.decode(), exc)
+        return _Entry((_order(entry)[0], 0), stream, entry, None)
+    return _Entry((_order(entry)[0], batch.order), stream, entry, batch)
 
 
 def _data(fields: dict[bytes, bytes] | None) -> bytes:

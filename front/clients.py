@@ -68,45 +68,64 @@ class Client:
 class Unanswered:
     """The actions of one client that have no outcome yet, in the order they came."""
 
-    __slots__ = ("_actions", "_bytes", "_count", "_patience", "_sent_at")
+    __slots__ = ("_actions", "_patience", "_refused", "_sent_at", "bytes", "count")
 
     def __init__(self) -> None:
         # Usually one action per number; a client may send a number twice and is owed two outcomes then.
         self._actions: dict[tuple[int, int], list[Action]] = {}
-        self._count = 0
-        self._bytes = 0
+        self._refused: dict[int, int] = {}  # the first number that found no room, by lane
+        self.count = 0
+        self.bytes = 0
+        """Of the parameters of all."""
         self._patience = PATIENCE
         self._sent_at = 0.0
 
     def __bool__(self) -> bool:
         return bool(self._actions)
 
-    @property
-    def full(self) -> bool:
-        """Whether no further action may be under way."""
-        return self._count >= MOST_UNANSWERED or self._bytes >= MOST_UNANSWERED_BYTES
+    def admits(self, lane: int, number: int, *, room: bool) -> bool:
+        """Whether an action may be under way as well.
+
+        Args:
+            lane: Its lane.
+            number: Its number.
+            room: Whether there is room for any client's.
+
+        Returns:
+            If not, then no later one of the lane may until it comes again: they would only be gaps.
+
+        """
+        room = room and self.count < MOST_UNANSWERED and self.bytes < MOST_UNANSWERED_BYTES
+        refused = self._refused.get(lane)
+        if refused is not None and number > refused:
+            return False
+        if room:
+            self._refused.pop(lane, None)
+        else:
+            self._refused[lane] = number
+        return room
 
     def add(self, action: Action, now: float) -> None:
         """Keep an action until its outcome."""
         if not self._actions:
             self._sent_at, self._patience = now, PATIENCE
         self._actions.setdefault((action.lane, action.number), []).append(action)
-        self._count += 1
-        self._bytes += len(action.params)
+        self.count += 1
+        self.bytes += len(action.params)
 
-    def answer(self, lane: int, number: int, now: float) -> bool:
-        """Forget an action whose outcome came; whether it was waited for."""
+    def answer(self, lane: int, number: int, now: float) -> Action | None:
+        """Forget an action whose outcome came; the action, if it was waited for."""
         actions = self._actions.get((lane, number))
         if actions is None:
-            return False
+            return None
         action = actions.pop(0)
         if not actions:
             del self._actions[lane, number]
-        self._count -= 1
-        self._bytes -= len(action.params)
+        self.count -= 1
+        self.bytes -= len(action.params)
         # The loop answers: count the others' time from here.
         self._sent_at, self._patience = now, PATIENCE
-        return True
+        return action
 
     def waits_before(self, lane: int, number: int) -> bool:
         """Whether an earlier number of the lane is unanswered."""

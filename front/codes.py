@@ -25,6 +25,8 @@ class CloseCode(IntEnum):
     """A frame of more than ``max_frame`` bytes."""
     NO_COMMON_VERSION = 4003
     """The client speaks no protocol version that we speak."""
+    KICKED = 4004
+    """The application has ended this actor's connections."""
     NO_TOKEN = 4100
     """``hello`` came without a token."""
     TOKEN_REFUSED = 4101
@@ -41,4 +43,4 @@ class CloseCode(IntEnum):
     """The token may be good, but not for this connection."""
 
 
-BUSY = Error("busy", "Too many actions of this connection are under way; send it again after an outcome has come.")
+BUSY = Error("busy", "Too many actions are under way; send it again after a while.")

@@ -5,8 +5,9 @@ is remembered until it is answered, so the bus may lose anything at any time.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
+from broker.bus import Missed, News
 from broker.messages import (
     Action,
     Commit,
@@ -14,7 +15,6 @@ from broker.messages import (
     FrontMessage,
     Gone,
     Lead,
-    MultiplexerMessage,
     Opened,
     Outcome,
     Parcel,
@@ -23,6 +23,7 @@ from broker.messages import (
     Renewed,
     Snapshot,
 )
+from broker.registry import RENEW, Changes
 
 from .clients import Client, Outbox, Rope, Subscription, Unanswered, frames_of
 from .codes import BUSY
@@ -30,17 +31,18 @@ from .deflate import Deflater
 from .frames import Dispatch, Subscribe, Unsubscribe, build, outcome
 from .gates import Identity
 from .openings import Openings, asked_for
+from .registration import Registration
 from .store_cache import Position
 from .stores import Stores
 
 PARCEL = 64
 """Messages in one parcel at most: the multiplexer's batches are about as long."""
 
-RENEW = 2.0
-"""Seconds between renewals of the lease."""
+PARCEL_BYTES = 262_144
+"""A parcel that has so many bytes of parameters takes no further message: a full bus has to fit in Redis."""
 
-LEASE = 10.0
-"""How long a renewal is good, in seconds."""
+MOST_UNDER_WAY, MOST_UNDER_WAY_BYTES = 50_000, 64 * 1024 * 1024
+"""Actions of all connections under way at most, and what they may weigh (§6, ``busy``)."""
 
 FRESH = 6.0
 """A multiplexer that has not been heard for so many seconds does not count as there."""
@@ -60,7 +62,9 @@ class Hub:
 
     __slots__ = (
         "_busy",
+        "_bytes",
         "_clients",
+        "_count",
         "_deflater",
         "_front",
         "_heard_at",
@@ -69,23 +73,32 @@ class Hub:
         "_openings",
         "_outbox",
         "_queue",
+        "_registration",
         "_renew_at",
         "_resend",
         "_stores",
+        "full",
+        "unregistered",
     )
 
     def __init__(self, *, front: str) -> None:
         self._front = front
         self._outbox = Outbox()
         self._queue: deque[FrontMessage] = deque()
-        self._stores = Stores(outbox=self._outbox, ask=self._put)
+        self._registration = Registration()
+        self._stores = Stores(outbox=self._outbox, ask=self._put, registration=self._registration)
         self._openings = Openings()
         self._deflater = Deflater()
         self._clients: dict[int, Client] = {}
         self._numbers = 0
         self._busy: dict[Client, None] = {}  # who waits for outcomes
         self._resend: dict[Client, None] = {}  # whose actions were found missing
+        self._count = self._bytes = 0  # of all actions under way
         self._lost = False
+        self.full = False
+        """Whether the action bus takes no parcel now."""
+        self.unregistered = True
+        """Whether the registry has to be told :meth:`everything`."""
         self._heard_at = float("-inf")
         self._renew_at = float("-inf")
 
@@ -104,6 +117,7 @@ class Hub:
         self._numbers += 1
         client = Client(self._numbers, identity, client_id, {}, None, write, window)
         self._clients[client.number] = client
+        self._registration.arrive(identity.actor)
         return client
 
     def receive(self, client: Client, frame: Subscribe | Unsubscribe | Dispatch, now: float) -> None:
@@ -135,8 +149,13 @@ class Hub:
         for subscription in client.subscriptions.values():
             self._stores.release(subscription, now)
         client.subscriptions.clear()
-        self._clients.pop(client.number, None)
+        if self._clients.pop(client.number, None) is not None:
+            self._registration.depart(client.identity.actor)
         self._busy.pop(client, None)
+        if client.unanswered is not None:
+            self._count -= client.unanswered.count
+            self._bytes -= client.unanswered.bytes
+            client.unanswered = None
         self._resend.pop(client, None)
 
     def public(self, name: str, params: str) -> bool:
@@ -145,7 +164,7 @@ class Hub:
 
     # The bus.
 
-    def take_run(self, run: Sequence[MultiplexerMessage], now: float) -> None:
+    def take_run(self, run: Sequence[News], now: float) -> None:
         """The multiplexer said something, or several things about one store (``runs``)."""
         if len(run) == 1:
             self.take(run[0], now)
@@ -154,7 +173,7 @@ class Hub:
                 [update for commit in run if isinstance(commit, Commit) for update in commit.updates], now
             )
 
-    def take(self, message: MultiplexerMessage, now: float) -> None:  # noqa: C901 - one case a message
+    def take(self, message: News, now: float) -> None:  # noqa: C901, PLR0912 - one case a message
         """The multiplexer said something."""
         match message:
             case Commit():
@@ -180,11 +199,15 @@ class Hub:
                 self._recheck(message.key, now)
             case Renewed():
                 self._heard_at = now
+                if self._stores.compare(message.newer, now):
+                    self._renew_all(now)
             case Lead():
                 self._heard_at = now
-                self._renew_at = now
+                self._renew_all(now)
+            case Missed():
+                self._ask_again(now)
 
-    def doubt(self, message: MultiplexerMessage, now: float) -> None:
+    def doubt(self, message: News, now: float) -> None:
         """A message could not be taken by a fault of ours: holders of its stores get them anew."""
         if isinstance(message, Commit):
             for update in message.updates:
@@ -198,20 +221,19 @@ class Hub:
         self._queue.clear()
 
     def bus_returned(self, now: float) -> None:
-        """The bus is back, perhaps empty: ask again whatever has no answer."""
+        """The bus is back, perhaps empty: tell and ask it everything again."""
         self._lost = False
-        self._renew_at = now
-        self._queue.clear()
-        for client in self._busy:
-            self._put_all(_unanswered(client).again(now))
-        self._put_all(self._openings.again(now, patience=0.0))
-        self._stores.sweep(now, patience=0.0)
+        self.unregistered = True
+        self._ask_again(now)
 
     def sweep(self, now: float) -> None:
         """Do what is due; call it a few times a second."""
+        if self.full:
+            # What is asked is in the queue, and what was missed shows later.
+            return
         if now >= self._renew_at:
             self._renew_at = now + RENEW
-            self._put(Renew(self._stores.held(), round(LEASE * 1000)))
+            self._put(Renew(self._stores.some_held()))
         resend, self._resend = self._resend, {}
         for client in self._busy:
             unanswered = _unanswered(client)
@@ -235,8 +257,28 @@ class Hub:
         """The next messages for the bus, in order; append it before the next one is taken."""
         if not self._queue:
             return None
-        messages = [self._queue.popleft() for _ in range(min(PARCEL, len(self._queue)))]
+        messages: list[FrontMessage] = []
+        weight = 0
+        while self._queue and len(messages) < PARCEL and weight < PARCEL_BYTES:
+            message = self._queue.popleft()
+            messages.append(message)
+            if isinstance(message, Action):
+                weight += len(message.params)
         return Parcel(self._front, messages)
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether there are :meth:`changes` for the registry."""
+        return bool(self._registration)
+
+    def changes(self) -> Changes:
+        """What the registry does not know yet; tell it before the next :meth:`parcel`, or with that."""
+        return self._registration.take()
+
+    def everything(self) -> tuple[Collection[str], Collection[str]]:
+        """All stores held and all actors served, for the registry; tell it before anything else."""
+        self.unregistered = False
+        return self._stores.keys(), self._registration.take_all()
 
     def writes(self) -> Iterable[tuple[Client, bytes]]:
         """What each client gets of this tick, joined."""
@@ -261,6 +303,20 @@ class Hub:
     def _put(self, message: FrontMessage) -> None:
         if not self._lost:
             self._queue.append(message)
+
+    def _ask_again(self, now: float) -> None:
+        """Ask again whatever has no answer: it may be lost, or the answer."""
+        self._queue.clear()
+        self._renew_all(now)
+        for client in self._busy:
+            self._put_all(_unanswered(client).again(now))
+        self._put_all(self._openings.again(now, patience=0.0))
+        self._stores.sweep(now, patience=0.0)
+
+    def _renew_all(self, now: float) -> None:
+        """Have all stores compared: updates may have been missed."""
+        self._renew_at = now + RENEW
+        self._put_all(Renew(held) for held in self._stores.all_held())
 
     def _put_all(self, messages: Iterable[FrontMessage]) -> None:
         for message in messages:
@@ -291,7 +347,8 @@ class Hub:
 
     def _dispatch(self, client: Client, frame: Dispatch, now: float) -> None:
         unanswered = _unanswered(client)
-        if unanswered.full:
+        full = self.full or self._count >= MOST_UNDER_WAY or self._bytes >= MOST_UNDER_WAY_BYTES
+        if not unanswered.admits(frame.lane, frame.number, room=not full):
             refused = Outcome(client.number, frame.lane, frame.number, "invalid", None, BUSY, {})
             self._outbox.send(client, build(outcome(refused, {})))
             return
@@ -307,6 +364,8 @@ class Hub:
         )
         unanswered.add(action, now)
         self._busy[client] = None
+        self._count += 1
+        self._bytes += len(action.params)
         self._put(action)
 
     def _answer(self, message: Outcome, now: float) -> None:
@@ -321,7 +380,10 @@ class Hub:
             # The bus lost an earlier one. The client has done nothing wrong: send all of them again, in order.
             self._resend[client] = None
             return
-        if client.unanswered.answer(message.lane, message.number, now):
+        answered = client.unanswered.answer(message.lane, message.number, now)
+        if answered is not None:
+            self._count -= 1
+            self._bytes -= len(answered.params)
             if not client.unanswered:
                 self._busy.pop(client, None)
             stores = self._stores.reached(client, message.stores)

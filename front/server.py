@@ -13,7 +13,9 @@ from functools import partial
 from typing import Any, TypeVar, cast
 
 from broker.bus import FrontBus
-from broker.errors import BusLost
+from broker.errors import BusFull, BusLost
+from broker.messages import Kick, Parcel
+from broker.registry import RENEW, Changes
 
 from .clients import Client
 from .codes import CloseCode
@@ -44,6 +46,9 @@ SWEEP = 0.25
 
 RETRY = (0.05, 1.0)
 """Seconds to wait for a lost bus: at first, and at most."""
+
+FULL = 0.05
+"""Seconds to wait for room on the action bus."""
 
 _logger = logging.getLogger("front")
 
@@ -139,6 +144,11 @@ class Socket(asyncio.Protocol):
         self.close(CloseCode.GOING_AWAY, "the front is going away")
 
     # What the server calls.
+
+    @property
+    def actor(self) -> str | None:
+        """Whose connection it is; None before he is let in and after he has left."""
+        return self._client.identity.actor if self._client is not None else None
 
     def close(self, code: CloseCode, reason: str) -> None:
         """Say goodbye with a code; the socket is cut if the client does not answer."""
@@ -280,6 +290,7 @@ class Server:
         self.wheel: Wheel[Socket | Doorway] = Wheel(self.now())
         self._flush_due = False
         self._gathered = asyncio.Event()
+        self._connections: set[Any] = set()  # uvicorn's
 
     def accept(self, *, http: Callable[[], asyncio.Protocol], connections: set[Any]) -> Doorway:
         """Make the protocol of a new connection.
@@ -289,6 +300,7 @@ class Server:
             connections: Those that have to be gone before the process ends.
 
         """
+        self._connections = connections
         return Doorway(
             accept=partial(Socket, self, connections),
             http=http,
@@ -319,27 +331,66 @@ class Server:
         self._flush_due = False
         for client, data in self.hub.writes():
             client.write(data)
-        if self.hub.has_messages:
+        if self.hub.has_messages or self.hub.has_changes:
             self._gathered.set()
 
     async def _read(self) -> None:
         while True:
             for run in runs(await self._retry(self._bus.read)):
                 try:
-                    self.hub.take_run(run, self.now())
+                    if isinstance(run[0], Kick):
+                        self._kick(run[0])
+                    else:
+                        self.hub.take_run(run, self.now())
                 except Exception:
                     _logger.exception("x a %s could not be taken", type(run[0]).__name__)
                     for message in run:
                         self.hub.doubt(message, self.now())
             self.flush_soon()
 
+    def _kick(self, kick: Kick) -> None:
+        # First what they are owed.
+        self._flush()
+        for socket in list(self._connections):
+            if isinstance(socket, Socket) and socket.actor == kick.actor:
+                socket.close(CloseCode.KICKED, kick.reason)
+
     async def _append(self) -> None:
-        # One append at a time: what comes meanwhile gathers, and goes in order.
+        # One call at a time: what comes meanwhile gathers, and goes in order.
+        renew_at = self.now()
         while True:
-            await self._gathered.wait()
-            self._gathered.clear()
-            while (parcel := self.hub.parcel()) is not None:
-                await self._retry(partial(self._bus.append, parcel))
+            if self.hub.unregistered:
+                renew_at = self.now() + RENEW
+                await self._retry(partial(self._bus.register, *self.hub.everything()))
+            elif self.now() >= renew_at:
+                renew_at = self.now() + RENEW
+                if not await self._retry(self._bus.renew):
+                    _logger.warning("= the bus has lost what was registered")
+                    self.hub.bus_returned(self.now())
+                continue
+            changes, parcel = self.hub.changes(), self.hub.parcel()
+            if parcel is not None:
+                await self._retry(partial(self._append_one, parcel, changes))
+            elif changes:
+                await self._retry(partial(self._bus.change, changes))
+            else:
+                self._gathered.clear()
+                # The hub has something for the bus more often than a lease has to be renewed.
+                await self._gathered.wait()
+
+    async def _append_one(self, parcel: Parcel, changes: Changes) -> None:
+        """Append a parcel as soon as there is room for it."""
+        while True:
+            try:
+                await self._bus.append(parcel, changes)
+            except BusFull as exc:
+                if not self.hub.full:
+                    _logger.warning("= the bus is full: %s", exc)
+                self.hub.full = True
+                await asyncio.sleep(FULL)
+            else:
+                self.hub.full = False
+                return
 
     async def _sweep(self) -> None:
         while True:

@@ -12,6 +12,7 @@ from broker.messages import Error, Fetch, Gone, Held, Snapshot, Update
 
 from .clients import Client, Outbox, Rope, Subscription
 from .frames import Commit, Subscribed, build, unsubscribed
+from .registration import Registration
 from .store_cache import Position, StoreCache
 
 GRACE = 30.0
@@ -19,6 +20,18 @@ GRACE = 30.0
 
 PATIENCE = 5.0
 """A snapshot that has not come is asked for again after so many seconds."""
+
+COMPARED = 256
+"""Stores that one renewal compares at least; more where more than COMPARED_WITHIN renewals would be needed."""
+
+COMPARED_WITHIN = 15
+"""Renewals by which every store has been compared once."""
+
+COMPARED_AT_ONCE = 1_000
+"""Stores that one renewal compares at most when all are compared."""
+
+ON_ITS_WAY = 2.0
+"""How long an update may be on its way after the database was found ahead; then it counts as lost. In seconds."""
 
 
 @cache
@@ -49,14 +62,19 @@ class Stores:
     Args:
         outbox: Takes the frames for clients.
         ask: Takes the requests for snapshots.
+        registration: Learns what is held.
 
     """
 
-    __slots__ = ("_ask", "_fetching", "_idle", "_outbox", "_stores")
+    __slots__ = ("_ahead", "_ask", "_compare", "_epoch", "_fetching", "_idle", "_outbox", "_registration", "_stores")
 
-    def __init__(self, *, outbox: Outbox, ask: Callable[[Fetch], None]) -> None:
+    def __init__(self, *, outbox: Outbox, ask: Callable[[Fetch], None], registration: Registration) -> None:
         self._outbox = outbox
         self._ask = ask
+        self._registration = registration
+        self._compare: list[str] = []  # keys still to be compared in this round
+        self._ahead: dict[str, tuple[int, float]] = {}  # versions at which the database was found ahead, and when
+        self._epoch: str | None = None  # the last one that was found to be another than ours
         self._stores: dict[str, Store] = {}
         self._fetching: dict[str, float] = {}  # key, when the snapshot was asked for
         self._idle: dict[str, float] = {}  # key, when the last holder left; oldest first
@@ -81,6 +99,7 @@ class Stores:
         subscription.key = key
         if store is None:
             store = self._stores[key] = Store(key)
+            self._registration.hold(key)
         self._idle.pop(key, None)
         if not self._serve(store, subscription, insist=False):
             store.pending[subscription] = None
@@ -164,6 +183,7 @@ class Stores:
         store = self._stores.pop(gone.key, None)
         if store is None:
             return
+        self._registration.drop(gone.key)
         self._fetching.pop(gone.key, None)
         self._idle.pop(gone.key, None)
         for client in {*store.holders, *(subscription.client for subscription in store.pending)}:
@@ -217,20 +237,66 @@ class Stores:
         """Of the stores an outcome names, those that a client holds (§4)."""
         return {key: version for key, version in stores.items() if self._holds(client, key)}
 
-    def held(self) -> list[Held]:
-        """Where each store stands, for the renewal of the lease; one whose first snapshot is on its way at no epoch."""
-        nowhere = Position("", 0)
-        return [Held(store.key, *(store.cache.position or nowhere)) for store in self._stores.values()]
+    def keys(self) -> list[str]:
+        """All stores."""
+        return list(self._stores)
+
+    def some_held(self) -> list[Held]:
+        """Where some stores stand, to be compared with the database; each comes round once in a while."""
+        if not self._compare:
+            self._compare = list(self._stores)
+        count = max(COMPARED, -(-len(self._stores) // COMPARED_WITHIN))
+        keys, self._compare = self._compare[:count], self._compare[count:]
+        return self._held(keys)
+
+    def all_held(self) -> Iterable[list[Held]]:
+        """The same for all, in portions."""
+        keys, self._compare = list(self._stores), []
+        for start in range(0, len(keys) or 1, COMPARED_AT_ONCE):
+            yield self._held(keys[start : start + COMPARED_AT_ONCE])
+
+    def compare(self, newer: Iterable[Held], now: float) -> bool:
+        """Take where the database stands for stores in which it is ahead of us.
+
+        What brings us there may be on its way, but for another epoch, which nothing leads to.
+
+        Returns:
+            Whether a new epoch was seen, so that all stores are to be compared now.
+
+        """
+        anew = False
+        for there in newer:
+            store = self._stores.get(there.key)
+            if store is None or store.cache.position is None:
+                continue
+            if store.cache.position.epoch == there.epoch:
+                self._ahead.setdefault(there.key, (there.version, now))
+                continue
+            self._fetch(there.key, now)
+            anew = anew or there.epoch != self._epoch
+            self._epoch = there.epoch
+        return anew
 
     def sweep(self, now: float, *, patience: float = PATIENCE) -> None:
-        """Ask again for snapshots that do not come, and forget stores that nobody came back for."""
+        """Ask for snapshots that do not come and of what was missed, and forget stores that nobody came back for."""
+        for key in [key for key, (_, since) in self._ahead.items() if now - since >= ON_ITS_WAY]:
+            version, _ = self._ahead.pop(key)
+            store = self._stores.get(key)
+            if store is not None and store.cache.position is not None and store.cache.position.version < version:
+                self._fetch(key, now)
         for key in [key for key, asked_at in self._fetching.items() if now - asked_at >= patience]:
             del self._fetching[key]
             if key not in self._idle:
                 self._fetch(key, now)
         for key in [key for key, since in self._idle.items() if now - since >= GRACE]:
             del self._idle[key], self._stores[key]
+            self._registration.drop(key)
             self._fetching.pop(key, None)
+
+    def _held(self, keys: Iterable[str]) -> list[Held]:
+        # One whose first snapshot is on its way stands nowhere.
+        stores = (self._stores.get(key) for key in keys)
+        return [Held(store.key, *store.cache.position) for store in stores if store and store.cache.position]
 
     def _holds(self, client: Client, key: str) -> bool:
         store = self._stores.get(key)

@@ -103,6 +103,7 @@ class Patch:
     """How a commit changed a store; without ``ops`` (JSON text) it has to be rendered.
 
     With ``recheck`` the store did not change, but who may read it may have; ``key`` is then a key or a name alone.
+    With ``kick`` no store did: ``key`` is an actor, and it says why his connections end.
     Without a ``key`` all stores moved, and ``to_version`` is the base of their versions now.
     """
 
@@ -113,6 +114,12 @@ class Patch:
     to_version: int
     ops: str | None
     recheck: bool = False
+    kick: str | None = None
+
+    @property
+    def is_change(self) -> bool:
+        """Whether it says that a store has moved, or all have."""
+        return not self.recheck and self.kick is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +244,7 @@ class Reader:
             rows = await self._connection.fetch(
                 """
                 select p.tx::text::bigint, p.key, e.epoch, p.from_version, p.to_version,
-                  case when octet_length(o.ops) <= $2 then o.ops end, p.recheck
+                  case when octet_length(o.ops) <= $2 then o.ops end, p.recheck, p.kick
                 from unnest($1::bigint[]) with ordinality as t (tx, position)
                 join flux.patch p on p.tx = t.tx::text::xid8
                 cross join lateral (select p.ops::text as ops offset 0) as o
@@ -248,6 +255,14 @@ class Reader:
                 self._most_bytes,
             )
         return [Patch(*row) for row in rows]
+
+    async def left(self) -> list[int]:
+        """Look up the commits whose patches nobody has told fronts and forgotten; in the order they began."""
+        with _translated():
+            rows = await self._connection.fetch(
+                "select p.tx::text::bigint as tx from flux.patch p group by 1 order by 1"
+            )
+        return [row["tx"] for row in rows]
 
     async def forget(self, transactions: Sequence[int]) -> None:
         """Delete the patches of these commits: they have been published."""

@@ -1,93 +1,97 @@
-"""Which front holds which store, as far as their leases tell.
+"""Who is to be told of what a commit changed, as the registry says: what nobody holds is neither rendered nor told.
 
-Derived from the fronts' own renewals and lost with the process: a new multiplexer learns it anew (docs/design.md).
-Pure: time comes in as an argument.
+A shared store goes to all fronts by one entry. A private one is the business of the one or two fronts that hold it,
+so a batch of commits with any is told to each front apart: what it holds of it, in the order of the commits.
+
+The registry answers for keys that it is asked for. When all stores have moved, those are asked for that fronts have
+named lately.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
 
-from broker.messages import Held
+from broker.registry import Directory, Found
+
+REMEMBERED = 2.0
+"""For how long a shared store that somebody held is taken for held, in seconds: a busy one is not looked up each time.
+Nobody misses anything by that, and whoever begins to hold one is found at once."""
+
+MOST_REMEMBERED = 10_000
+
+NAMED_FOR = 120.0
+"""After so many seconds without being named a key is forgotten: a front names all it holds several times as often."""
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Who holds the stores of a batch of commits."""
+
+    held: Collection[str]
+    """Those that anybody holds."""
+    found: Found
+    """Who holds them, if they are told apart; who serves the actors asked for."""
+    apart: bool
+    """Whether each front is told apart."""
 
 
 class Holders:
-    """Leases of fronts on store keys; all times are in seconds of one monotonic clock."""
+    """Looks up who holds stores.
 
-    def __init__(self) -> None:
-        self._leases: dict[str, dict[str, float]] = {}
-        self._behind: dict[str, dict[str, int]] = {}
-        self._fronts: dict[str, float] = {}
+    Args:
+        directory: The registry.
+        clock: Seconds of a monotonic clock.
 
-    def hold(self, front: str, key: str, until: float) -> None:
-        """Note that a front holds a store until then."""
-        self._leases.setdefault(key, {})[front] = until
+    """
 
-    def renew(self, front: str, keys: Iterable[str], until: float) -> None:
-        """Note that a front holds these stores until then, and no others."""
-        kept = set(keys)
-        for key in [key for key, leases in self._leases.items() if front in leases and key not in kept]:
-            self._let_go(front, key)
-        for key in kept:
-            self.hold(front, key, until)
-        self._fronts[front] = until
+    def __init__(self, directory: Directory, clock: Callable[[], float]) -> None:
+        self._directory = directory
+        self._clock = clock
+        self._held_until: dict[str, float] = {}
+        self._named_at: dict[str, float] = {}
+        self._forget_at = 0.0
 
-    def sweep(self, now: float) -> None:
-        """Forget the fronts that have not renewed in time."""
-        for front in [front for front, until in self._fronts.items() if until <= now]:
-            self.renew(front, (), now)
-            del self._fronts[front]
-            self._behind.pop(front, None)
+    async def fronts(self, stores: Collection[str]) -> dict[str, list[str]]:
+        """Find which fronts hold these stores; those that nobody holds are left out.
 
-    def _let_go(self, front: str, key: str) -> None:
-        del self._leases[key][front]
-        if not self._leases[key]:
-            del self._leases[key]
-
-    def held(self, key: str, now: float) -> bool:
-        """Tell whether any front holds a store."""
-        leases = self._leases.get(key)
-        if leases is None:
-            return False
-        for front in [front for front, until in leases.items() if until <= now]:
-            del leases[front]
-        if not leases:
-            del self._leases[key]
-        return bool(leases)
-
-    def fronts(self, key: str, now: float) -> set[str]:
-        """Tell which fronts hold a store."""
-        return set(self._leases[key]) if self.held(key, now) else set()
-
-    def keys(self, now: float) -> list[str]:
-        """Tell which stores any front holds."""
-        return [key for key in list(self._leases) if self.held(key, now)]
-
-    def stale(self, front: str, held: Iterable[Held], epoch: str, versions: dict[str, int]) -> list[str]:
-        """Tell which stores of a front are behind by more than what is on its way.
-
-        An update may be on its way while the front renews, so one that is merely behind is waited for until its next
-        renewal. A front that is new here is not waited for: it may have missed what was before this multiplexer's time.
-
-        Args:
-            front: The front that renews.
-            held: What it says it holds.
-            epoch: The epoch of the database.
-            versions: The versions in the database, by key.
-
-        Returns:
-            Keys of the stores to send it as snapshots.
+        Raises:
+            BusLost: Ask again after a moment.
 
         """
-        stale: list[str] = []
-        before = self._behind.get(front)
-        behind: dict[str, int] = {}
-        for store in held:
-            version = versions.get(store.key, 0)
-            if store.epoch != epoch:
-                stale.append(store.key)
-            elif store.version < version:
-                if before is None or store.version < before.get(store.key, 0):
-                    stale.append(store.key)
-                else:
-                    behind[store.key] = version
-        self._behind[front] = behind
-        return stale
+        return (await self._directory.find(stores)).stores
+
+    def named(self, keys: Iterable[str]) -> None:
+        """Note that a front has named these stores, to fetch or to compare them."""
+        now = self._clock()
+        self._named_at.update(dict.fromkeys(keys, now))
+        if now >= self._forget_at:
+            self._forget_at = now + NAMED_FOR
+            self._named_at = {key: at for key, at in self._named_at.items() if at > now - NAMED_FOR}
+
+    def all_named(self) -> list[str]:
+        """Tell which stores may be held."""
+        return list(self._named_at)
+
+    async def find(self, stores: Collection[str], actors: Collection[str] = ()) -> Audience:
+        """Find the audience of these stores and actors, in one lookup.
+
+        Raises:
+            BusLost: Ask again after a moment.
+
+        """
+        apart = any(is_private(key) for key in stores)
+        now = self._clock()
+        known = set() if apart else {key for key in stores if self._held_until.get(key, now) > now}
+        unknown = [key for key in stores if key not in known]
+        found = await self._directory.find(unknown, actors) if unknown or actors else Found()
+        if len(self._held_until) > MOST_REMEMBERED:
+            self._held_until.clear()
+        self._held_until.update(dict.fromkeys(found.stores, now + REMEMBERED))
+        return Audience(known.union(found.stores), found, apart)
+
+
+def is_private(key: str) -> bool:
+    """Tell whether a store key is one actor's own: the database has put him in.
+
+    A text among the parameters cannot say the same: its quotation marks are escaped.
+    """
+    return '"@actor": ' in key

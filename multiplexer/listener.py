@@ -5,13 +5,15 @@ A doorbell names a transaction and is not believed: any role can ring. What coun
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
 
-from broker.messages import Commit, Gone, MultiplexerMessage, Recheck, Snapshot, Update
+from broker.messages import Commit, Gone, Kick, MultiplexerMessage, Recheck, Snapshot, Update
 
 from .database import TOGETHER, Patch, Reader, Rendered
 from .documents import Documents
+from .holders import Audience, Holders
 from .numbers import unfit
 from .renderer import difference, fit, gone, snapshot, update
 
@@ -44,6 +46,32 @@ class Doorbells:
         return rung
 
 
+@dataclass(slots=True)
+class Told:
+    """What is to be told: to all fronts, or to single ones, by front id. In commit order."""
+
+    everyone: list[MultiplexerMessage] = field(default_factory=list)
+    fronts: dict[str, list[MultiplexerMessage]] = field(default_factory=dict)
+
+    def tell(self, audience: Audience, messages: Sequence[MultiplexerMessage], updates: Sequence[Update] = ()) -> None:
+        """Add messages and the updates of one commit, which stay together."""
+        if not audience.apart:
+            self.everyone += [*messages, Commit(list(updates))] if updates else messages
+            return
+        found = audience.found
+        for message in messages:
+            self.tell_only(message, found.stores[message.key] if isinstance(message, Snapshot | Gone) else found.fronts)
+        for front in found.fronts:
+            theirs = [update for update in updates if front in found.stores[update.key]]
+            if theirs:
+                self.tell_only(Commit(theirs), [front])
+
+    def tell_only(self, message: MultiplexerMessage, fronts: Iterable[str]) -> None:
+        """Add a message for these fronts."""
+        for front in fronts:
+            self.fronts.setdefault(front, []).append(message)
+
+
 class Teller:
     """Finds out what commits changed, and says it in the fewest messages.
 
@@ -54,23 +82,14 @@ class Teller:
     Args:
         reader: Where the patches are, and where stores are rendered.
         documents: What fronts hold.
-        held: Whether any front holds a store; what nobody holds is not told.
-        all_held: Names all stores that are held.
+        holders: Who holds the stores; what nobody holds is not told.
 
     """
 
-    def __init__(
-        self,
-        *,
-        reader: Reader,
-        documents: Documents,
-        held: Callable[[str], bool],
-        all_held: Callable[[], Iterable[str]],
-    ) -> None:
+    def __init__(self, *, reader: Reader, documents: Documents, holders: Holders) -> None:
         self._reader = reader
         self._documents = documents
-        self._held = held
-        self._all_held = all_held
+        self._holders = holders
         self._due: dict[str, None] = {}
         self._base = -1
         self.waits = False
@@ -81,21 +100,34 @@ class Teller:
         """Whether there is anything for :meth:`due`."""
         return bool(self._due)
 
-    async def commits(self, transactions: Sequence[int]) -> list[MultiplexerMessage]:
-        """Tell what these transactions changed, in commit order: messages for all fronts."""
-        messages: list[MultiplexerMessage] = []
-        for _, commit in groupby(await self._reader.patches(transactions), key=lambda patch: patch.tx):
-            updates: list[Update] = []
+    async def commits(self, transactions: Sequence[int]) -> Told:
+        """Tell what these transactions changed.
+
+        Raises:
+            BusLost: It is not known who is to be told; nothing has happened.
+
+        """
+        patches = await self._reader.patches(transactions)
+        audience = await self._holders.find(
+            {patch.key for patch in patches if patch.is_change and patch.key},
+            {patch.key for patch in patches if patch.kick is not None},
+        )
+        told = Told()
+        for _, commit in groupby(patches, key=lambda patch: patch.tx):
             changes = list(commit)
-            # Before the updates: who lost the right to read by this commit is not shown what it did.
-            messages += [Recheck(change.key) for change in changes if change.recheck]
             for change in changes:
-                if change.recheck:
+                if change.kick is not None:
+                    told.tell_only(Kick(change.key, change.kick), audience.found.actors.get(change.key, ()))
+            # Before the updates: who lost the right to read by this commit is not shown what it did.
+            messages: list[MultiplexerMessage] = [Recheck(change.key) for change in changes if change.recheck]
+            updates: list[Update] = []
+            for change in changes:
+                if not change.is_change:
                     continue
                 if not change.key:
                     messages += self._everything(change.to_version)
                     continue
-                if not self._held(change.key):
+                if change.key not in audience.held:
                     self._documents.forget(change.key)
                     self._due.pop(change.key, None)
                     continue
@@ -104,24 +136,34 @@ class Teller:
                     updates.append(moved)
                 elif moved is not None:
                     messages.append(moved)
-            if updates:
-                messages.append(Commit(updates))
-        return messages
+            told.tell(audience, messages, updates)
+        return told
 
-    async def due(self) -> list[MultiplexerMessage]:
-        """Tell some of what is due."""
+    async def due(self) -> Told:
+        """Tell some of what is due.
+
+        Raises:
+            BusLost: It is not known who is to be told; nothing has happened.
+
+        """
         keys = list(self._due)[:TOGETHER]
+        audience = await self._holders.find(keys)
         for key in keys:
             del self._due[key]
         self.waits = False
-        told = await self._rendered({key: None for key in keys if self._held(key)})
-        return [Commit([one]) if isinstance(one, Update) else one for one in told]
+        told = Told()
+        for one in await self._rendered({key: None for key in keys if key in audience.held}):
+            if isinstance(one, Update):
+                told.tell(audience, [], [one])
+            else:
+                told.tell(audience, [one])
+        return told
 
     def _everything(self, base: int) -> list[MultiplexerMessage]:
         self._base = base
-        held = list(self._all_held())
-        self._due |= dict.fromkeys(key for key in held if not self._documents.knows_base(key, base))
-        return [Recheck(name) for name in dict.fromkeys(key.partition("{")[0] for key in held)]
+        named = self._holders.all_named()
+        self._due |= dict.fromkeys(key for key in named if not self._documents.knows_base(key, base))
+        return [Recheck(name) for name in dict.fromkeys(key.partition("{")[0] for key in named)]
 
     async def _moved(self, change: Patch) -> Update | Snapshot | Gone | None:
         """Make of a patch what is told of it."""

@@ -10,8 +10,10 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from itertools import chain, count
+from typing import TypeVar
 
 from broker.bus import Delivery, MultiplexerBus
 from broker.errors import BusLost
@@ -28,6 +30,7 @@ from .questions import Questions
 from .settings import Settings
 
 log = logging.getLogger("multiplexer")
+T = TypeVar("T")
 
 PARCELS = 256
 """Most parcels taken from the bus at once."""
@@ -93,21 +96,14 @@ class Multiplexer:
             )
             doorbells = Doorbells()
             await database.listen(doorbells.ring)
-            holders, documents = Holders(), Documents()
+            # What rang while nobody listened.
+            for transaction in await database.telling.left():
+                doorbells.ring(str(transaction))
+            holders, documents = Holders(self._bus, self._clock), Documents()
             questions = Questions(
-                reader=database.asking,
-                holders=holders,
-                documents=documents,
-                bus=self._bus,
-                term=term,
-                clock=self._clock,
+                reader=database.asking, holders=holders, documents=documents, bus=self._bus, term=term
             )
-            teller = Teller(
-                reader=database.telling,
-                documents=documents,
-                held=lambda key: holders.held(key, self._clock()),
-                all_held=lambda: holders.keys(self._clock()),
-            )
+            teller = Teller(reader=database.telling, documents=documents, holders=holders)
 
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(keep_lead(database, term=term, heartbeat=settings.heartbeat))
@@ -186,12 +182,20 @@ class Multiplexer:
         while True:
             patience = None if not teller.has_due else AGAIN if teller.waits else 0.0
             transactions = await doorbells.wait(patience)
-            messages = await (teller.commits(transactions) if transactions else teller.due())
-            try:
-                if messages:
-                    await self._bus.publish(messages)
-            except BusLost as error:
-                # Fronts find out by the next update or their next renewal.
-                log.warning("the bus is lost, updates are missed: %s", error)
+            told = await _insist(partial(teller.commits, transactions) if transactions else teller.due)
+            if told.everyone:
+                await _insist(partial(self._bus.publish, told.everyone))
+            if told.fronts:
+                await _insist(partial(self._bus.send, told.fronts))
             if transactions:
                 await reader.forget(transactions)
+
+
+async def _insist(call: Callable[[], Awaitable[T]]) -> T:
+    """Call until the bus is there: what commits changed waits in the database meanwhile."""
+    while True:
+        try:
+            return await call()
+        except BusLost as error:
+            log.warning("the bus is lost, updates wait: %s", error)
+            await asyncio.sleep(PAUSE)

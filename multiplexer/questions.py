@@ -1,17 +1,18 @@
 """What fronts ask beside actions: which key, may he read it, how does it stand, what is newer.
 
 Questions that wait are answered together, and one key is rendered once for all who ask: a question joins only a
-render that begins after it arrived, so "subscribed" can promise the next commit.
+render that begins after it arrived, so "subscribed" can promise the next commit: the front has registered that it
+holds the store before it asked.
 """
 
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from broker.bus import MultiplexerBus
 from broker.errors import BusLost
-from broker.messages import Denied, Error, Fetch, FrontMessage, MultiplexerMessage, Open, Opened, Renew, Renewed
+from broker.messages import Denied, Error, Fetch, FrontMessage, Held, MultiplexerMessage, Open, Opened, Renew, Renewed
 
 from .database import Reader, Rendered
 from .documents import Documents
@@ -24,8 +25,9 @@ TOGETHER = 200
 """Most questions answered in one go."""
 VERDICT_TTL_MS = 5_000
 """How long a front may go by a permission, in milliseconds."""
-FIRST_LEASE = 10.0
-"""How long a store that was fetched counts as held, in seconds; by then its front has renewed."""
+
+UNKNOWN = ("?",)
+"""Fronts of a store of which it is not known who holds it: none that asks."""
 
 Answers = dict[str, list[MultiplexerMessage]]
 
@@ -35,11 +37,10 @@ class Questions:
 
     Args:
         reader: Where stores are opened, compared and rendered.
-        holders: Who holds what; learns from the questions.
+        holders: Who holds what; hears which stores fronts name.
         documents: What fronts hold; learns from the answers.
         bus: Where the answers go.
         term: The term led, named to fronts.
-        clock: Seconds of a monotonic clock.
 
     """
 
@@ -51,22 +52,17 @@ class Questions:
         documents: Documents,
         bus: MultiplexerBus,
         term: int,
-        clock: Callable[[], float],
     ) -> None:
         self._reader = reader
         self._holders = holders
         self._documents = documents
         self._bus = bus
         self._term = term
-        self._clock = clock
         self._waiting: asyncio.Queue[tuple[str, Open | Fetch | Renew]] = asyncio.Queue()
 
     def add(self, front: str, messages: Sequence[FrontMessage]) -> None:
         """Take the questions out of a front's messages."""
         for message in messages:
-            if isinstance(message, Fetch):
-                # From here on its updates are published, so none can fall between the snapshot and the first of them.
-                self._holders.hold(front, message.key, self._clock() + FIRST_LEASE)
             if isinstance(message, Open | Fetch | Renew):
                 self._waiting.put_nowait((front, message))
 
@@ -112,24 +108,35 @@ class Questions:
         askers: dict[str, set[str]] = defaultdict(set)
         for front, key in asked:
             askers[key].add(front)
+        self._holders.named(askers)
+        # Before they are rendered: who comes to hold one later asks for it himself.
+        holders = await self._fronts(list(askers)) if askers else {}
         for rendered in await self._reader.render(list(askers)):
             one = fit(rendered)
             if one is None:
                 # Not just now: the fronts ask again.
                 continue
             if isinstance(one, Rendered):
-                by_all = self._holders.fronts(one.key, self._clock()) <= askers[one.key]
-                self._documents.fetched(one, by_all=by_all)
+                self._documents.fetched(one, by_all=askers[one.key].issuperset(holders.get(one.key, UNKNOWN)))
             answer = snapshot(one) if isinstance(one, Rendered) else one
             for front in askers[one.key]:
                 answers[front].append(answer)
 
+    async def _fronts(self, keys: Sequence[str]) -> dict[str, list[str]]:
+        """Find which fronts hold stores, as far as the bus tells."""
+        try:
+            return await self._holders.fronts(keys)
+        except BusLost as error:
+            log.warning("the bus is lost: %s", error)
+            return {}
+
     async def _renew(self, front: str, renewal: Renew, answers: Answers) -> None:
         keys = [held.key for held in renewal.held]
-        self._holders.renew(front, keys, self._clock() + renewal.lease_ms / 1000)
-        self._holders.sweep(self._clock())
+        self._holders.named(keys)
         epoch, versions = await self._reader.versions(keys)
-        stale = self._holders.stale(front, renewal.held, epoch, versions)
-        if stale:
-            await self._fetch([(front, key) for key in stale], answers)
-        answers[front].append(Renewed(self._term))
+        newer = [
+            Held(held.key, epoch, versions[held.key])
+            for held in renewal.held
+            if held.epoch != epoch or held.version < versions[held.key]
+        ]
+        answers[front].append(Renewed(self._term, newer))

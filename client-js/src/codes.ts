@@ -16,6 +16,7 @@ export const CLOSE_CODES: Readonly<Record<number, Advice>> = {
   4001: 'stop',
   4002: 'stop',
   4003: 'stop',
+  4004: 'stop',
   1003: 'stop',
   1007: 'stop',
   1009: 'stop',

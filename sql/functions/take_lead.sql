@@ -24,8 +24,10 @@ begin
     update flux.epoch as e
     set epoch = left(replace(gen_random_uuid()::text, '-', ''), 8), history = flux.history()
     where e.history <> flux.history();
-    -- What a lost leader left behind: its successor compares versions instead.
-    delete from flux.patch p where p.tx < pg_snapshot_xmin(pg_current_snapshot());
+    -- What a lost leader left behind its successor tells; where that is much it compares versions instead.
+    if (select count(*) from (select from flux.patch limit 10001) as p) > 10000 then
+      delete from flux.patch p where p.tx < pg_snapshot_xmin(pg_current_snapshot()) and p.kick is null;
+    end if;
   end if;
   return _term;
 end;

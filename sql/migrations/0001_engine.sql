@@ -136,7 +136,9 @@ create unlogged table flux.patch (
   from_version bigint not null,
   to_version bigint not null,
   ops jsonb,
-  recheck boolean not null default false
+  recheck boolean not null default false,
+  -- Why the actor that is then in place of the key is kicked (flux.kick); no store has moved.
+  kick text
 );
 
 create index on flux.patch (tx);

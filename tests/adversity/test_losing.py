@@ -14,7 +14,7 @@ import orjson
 import pytest
 
 from broker.memory_bus import MemoryBus
-from broker.messages import Action, Fetch, Held, Outcome, Renew, Snapshot
+from broker.messages import Action, Fetch, Held, Outcome, Renew, Renewed, Snapshot
 from fluxwire.stack import account, binaries, process
 from fluxwire.stack.postgres import Postgres
 from multiplexer.loop import Multiplexer
@@ -157,8 +157,11 @@ async def test_failover(pair: tuple[Cluster, Postgres]) -> None:
         assert await promoting.fetchval("select pg_promote()")
         await promoting.close()
         await late
-        await poster.front.say(Renew([Held(ROOM, before.epoch, before.version)], 10_000))
-        after = await poster.front.hear(Snapshot, lambda snapshot: snapshot.epoch != before.epoch)
+        await poster.front.say(Renew([Held(ROOM, before.epoch, before.version)]))
+        (newer,) = (await poster.front.hear(Renewed, lambda renewed: bool(renewed.newer))).newer
+        assert newer.epoch != before.epoch
+        await poster.front.say(Fetch(ROOM))
+        after = await poster.front.hear(Snapshot, lambda snapshot: snapshot.epoch == newer.epoch)
     assert await bodies(other) == ["1", "2", "3", "4", "5"]
     shown = orjson.loads(after.frame)["document"]["messages"].values()
     assert sorted(message["body"] for message in shown) == ["1", "2", "3", "4", "5"]

@@ -3,7 +3,9 @@
 from redis.asyncio import Redis
 
 from broker.bus import FrontBus, MultiplexerBus
+from broker.conformance import MANY
 from broker.redis_bus import RedisFrontBus, RedisMultiplexerBus
+from broker.registry import LEASE
 
 
 class RedisCluster:
@@ -22,8 +24,8 @@ class RedisCluster:
         self.redis = Redis.from_url(admin or url)
         self.ends: list[FrontBus | MultiplexerBus] = []
 
-    def front(self, front: str) -> FrontBus:
-        end = RedisFrontBus(self.url, self.namespace, front)
+    def front(self, front: str, *, most: int = MANY, lease: float = LEASE) -> FrontBus:
+        end = RedisFrontBus(self.url, self.namespace, front, most=most, lease=lease)
         self.ends.append(end)
         return end
 

@@ -19,7 +19,7 @@ from tests.services import START_LIMIT, missing, running
 PASSWORD = "correct horse:battery/staple"
 QUOTED = "correct%20horse%3Abattery%2Fstaple"
 TOKEN = "battery-staple"
-RIGHTS = "-@all +@stream +@set +@connection +del +expire +rename"
+RIGHTS = "-@all +@stream +@set +@connection +del +expire +pexpire +rename"
 """What docs/operations.md says a front and a multiplexer need."""
 
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker import codec
+from broker.codec import Batch
 from broker.errors import BadMessage
 from broker.messages import (
     Action,
@@ -17,6 +18,7 @@ from broker.messages import (
     Fetch,
     Gone,
     Held,
+    Kick,
     Lead,
     MultiplexerMessage,
     Open,
@@ -43,11 +45,12 @@ action = st.builds(
     name=text,
     params=text,
 )
+held = st.builds(Held, key=text, epoch=text, version=number)
 front_message = st.one_of(
     action,
     st.builds(Open, request=number, name=text, params=text, actor=text, claims=text),
     st.builds(Fetch, key=text),
-    st.builds(Renew, held=st.lists(st.builds(Held, key=text, epoch=text, version=number)), lease_ms=number),
+    st.builds(Renew, held=st.lists(held)),
 )
 parcels = st.builds(Parcel, front=text, messages=st.lists(front_message))
 error = st.builds(Error, code=text, message=text, constraint=st.none() | text)
@@ -69,8 +72,10 @@ multiplexer_message: st.SearchStrategy[MultiplexerMessage] = st.one_of(
     st.builds(Gone, key=text, error=error),
     st.builds(Commit, updates=st.lists(update)),
     st.builds(Lead, term=number),
-    st.builds(Renewed, term=number),
+    st.builds(Renewed, term=number, newer=st.lists(held)),
+    st.builds(Kick, actor=text, reason=text),
 )
+batches = st.builds(Batch, writer=text, order=number, number=number, messages=st.lists(multiplexer_message))
 
 
 @given(parcels)
@@ -79,8 +84,8 @@ def test_parcel(parcel: Parcel) -> None:
     assert codec.decode_parcel(codec.encode_parcel(parcel)) == parcel
 
 
-@given(st.lists(multiplexer_message))
-def test_batch(batch: list[MultiplexerMessage]) -> None:
+@given(batches)
+def test_batch(batch: Batch) -> None:
     """Messages of the multiplexer arrive as they were sent."""
     assert codec.decode_batch(codec.encode_batch(batch)) == batch
 
@@ -98,7 +103,7 @@ near = st.tuples(st.sampled_from(["Parcel", "Action", "Open", "Renew", "Outcome"
 @st.composite
 def damaged(draw: st.DrawFn) -> bytes:
     """Real bytes with one of them changed, or cut off."""
-    data = draw(parcels.map(codec.encode_parcel) | st.lists(multiplexer_message).map(codec.encode_batch))
+    data = draw(parcels.map(codec.encode_parcel) | batches.map(codec.encode_batch))
     place = draw(st.integers(0, len(data) - 1))
     if draw(st.booleans()):
         return data[:place]
@@ -155,7 +160,7 @@ def test_poison(message: Action | Open) -> None:
 def test_bool_is_no_number() -> None:
     """True is not taken for 1, as Python would have it."""
     with pytest.raises(BadMessage):
-        codec.decode_batch(msgspec.msgpack.encode([["Lead", True]]))
+        codec.decode_batch(msgspec.msgpack.encode(["m", 1, 1, [["Lead", True]]]))
 
 
 @pytest.mark.parametrize("value", ["\ud800", "a\udfffb"])
@@ -168,4 +173,4 @@ def test_lone_surrogate(value: str) -> None:
 def test_huge_number() -> None:
     """An integer beyond 64 bits cannot be sent."""
     with pytest.raises(BadMessage):
-        codec.encode_batch([Lead(2**70)])
+        codec.encode_batch(Batch("m", 1, 1, [Lead(2**70)]))

@@ -2,18 +2,18 @@
 
 import pytest
 
-from broker.bus import FrontBus, MultiplexerBus
+from broker.bus import FrontBus, Missed, MultiplexerBus
+from broker.conformance import MANY, Conformance, lead
 from broker.memory_bus import MemoryBus
-
-from .conformance import Conformance, lead
+from broker.registry import LEASE
 
 
 class MemoryCluster:
     def __init__(self) -> None:
         self.bus = MemoryBus(quiet=0.05)
 
-    def front(self, front: str) -> FrontBus:
-        return self.bus.front(front)
+    def front(self, front: str, *, most: int = MANY, lease: float = LEASE) -> FrontBus:
+        return self.bus.front(front, most=most, lease=lease)
 
     def multiplexer(self, name: str) -> MultiplexerBus:
         return self.bus.multiplexer()
@@ -35,4 +35,4 @@ async def test_trimming() -> None:
     await front.start()
     for term in range(5):
         await multiplexer.publish(lead(term))
-    assert await front.read() == lead(2, 3, 4)
+    assert await front.read() == [Missed(), *lead(2, 3, 4)]

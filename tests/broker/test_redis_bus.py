@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from broker import codec, redis_bus, redis_connection
+from broker.conformance import DEADLINE, Conformance, hear, lead, numbers, parcel, take
 from broker.errors import BusLost
 from broker.redis_bus import RedisFrontBus, RedisMultiplexerBus
 from fluxwire.stack import binaries
@@ -16,7 +17,6 @@ from fluxwire.stack.valkey import Valkey
 from tests.services import running, scratch_folder
 
 from .cluster import RedisCluster
-from .conformance import DEADLINE, Conformance, lead, numbers, parcel, take, until
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ async def test_bad_update(cluster: RedisCluster, caplog: pytest.LogCaptureFixtur
     await multiplexer.publish(lead(1))
     await multiplexer.send({"f": lead(2)})
     with caplog.at_level(logging.WARNING):
-        assert sorted(await until(front.read, 2), key=repr) == lead(1, 2)
+        assert sorted(await hear(front, 2), key=repr) == lead(1, 2)
     assert len(re.findall("skipped entry", caplog.text)) == 2
 
 
@@ -78,7 +78,7 @@ async def test_trimming(cluster: RedisCluster, monkeypatch: pytest.MonkeyPatch) 
     # Redis trims by whole nodes of up to 100 entries.
     kept = await cluster.length("updates")
     assert 100 <= kept <= 200
-    assert await until(front.read, kept) == lead(*range(1000 - kept, 1000))
+    assert await hear(front, kept) == lead(*range(1000 - kept, 1000))
 
 
 async def test_own_stream_is_bounded(cluster: RedisCluster) -> None:
@@ -88,7 +88,7 @@ async def test_own_stream_is_bounded(cluster: RedisCluster) -> None:
     for term in range(1000):
         await multiplexer.send({"f": lead(term)})
     assert await cluster.length("front:f") == 1000
-    await until(front.read, 1000)
+    await hear(front, 1000)
     await front.read()
     assert await cluster.length("front:f") <= 100
     assert 0 < await cluster.redis.ttl(f"{cluster.namespace}:front:f") <= redis_bus.OWN_STREAM_SECONDS
@@ -100,15 +100,17 @@ async def test_numbering_begins_anew_below(cluster: RedisCluster) -> None:
     far = "9999999999999-1"
     await front.start()
     for stream in ("updates", "front:f"):
-        await cluster.redis.xadd(f"{cluster.namespace}:{stream}", {"data": codec.encode_batch(lead(1))}, id=far)
+        await cluster.redis.xadd(
+            f"{cluster.namespace}:{stream}", {"data": codec.encode_batch(codec.Batch("x", 1, 1, lead(1)))}, id=far
+        )
     await cluster.redis.xadd(f"{cluster.namespace}:actions", {"data": codec.encode_parcel(parcel(1))}, id=far)
-    await until(front.read, 2)
+    await hear(front, 2)
     await take(multiplexer, 1)
     await cluster.flush()
     await multiplexer.publish(lead(3))
     await multiplexer.send({"f": lead(4)})
     await cluster.front("f").append(parcel(2))
-    assert sorted(await until(front.read, 2), key=repr) == lead(3, 4)
+    assert sorted(await hear(front, 2), key=repr) == lead(3, 4)
     assert numbers(await take(multiplexer, 1)) == [2]
 
 
@@ -192,7 +194,7 @@ async def test_cancelled_reader(cluster: RedisCluster) -> None:
     with pytest.raises(asyncio.CancelledError):
         await reading
     await multiplexer.publish(lead(1))
-    assert await until(front.read, 1) == lead(1)
+    assert await hear(front, 1) == lead(1)
 
 
 @pytest.fixture
@@ -211,8 +213,8 @@ async def test_restart(folder: Path) -> None:
         await front.append(parcel(1))
         await take(multiplexer, 1)
         await multiplexer.publish(lead(1))
-        assert await until(front.read, 1) == lead(1)
-        reading = asyncio.create_task(until(front.read, 2))
+        assert await hear(front, 1) == lead(1)
+        reading = asyncio.create_task(hear(front, 2))
         receiving = asyncio.create_task(take(multiplexer, 1))
     with pytest.raises(BusLost):
         await front.append(parcel(2))

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from broker.conformance import Conformance, hear, lead, numbers, parcel, take, until
 from broker.redis_bus import RedisFrontBus, RedisMultiplexerBus
 from fluxwire.stack import binaries
 from tests.services import scratch_folder
 
 from .cluster import RedisCluster
-from .conformance import Conformance, lead, numbers, parcel, take, until
 from .servers import debian_redis, guarded, with_password, with_tls
 
 
@@ -62,7 +62,7 @@ async def test_failover(kind: str) -> None:
         await front.append(parcel(1))
         assert numbers(await take(multiplexer, 1)) == [1]
         await multiplexer.publish(lead(1))
-        assert await until(front.read, 1) == lead(1)
+        assert await hear(front, 1) == lead(1)
 
         servers.kill_first()
 
@@ -73,6 +73,6 @@ async def test_failover(kind: str) -> None:
 
         await until(again, 1)
         assert numbers(await take(multiplexer, 1))[-1] == 2
-        assert (await until(front.read, 1))[-1:] == lead(2)
+        assert (await hear(front, 1))[-1:] == lead(2)
         await front.close()
         await multiplexer.close()

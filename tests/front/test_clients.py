@@ -20,7 +20,7 @@ def test_an_outcome_counts_once() -> None:
     unanswered = Unanswered()
     unanswered.add(action(1), 0.0)
     unanswered.add(action(1), 0.0)
-    assert [unanswered.answer(0, 1, 0.0) for _ in range(3)] == [True, True, False]
+    assert [unanswered.answer(0, 1, 0.0) for _ in range(3)] == [action(1), action(1), None]
     assert not unanswered
 
 
@@ -55,10 +55,19 @@ def test_full_by_number_or_weight() -> None:
     """§6, busy: there is a limit to how many and how much, and an outcome makes room."""
     for params, most in ("{}", MOST_UNANSWERED), ("x" * (MOST_UNANSWERED_BYTES // 8), 8):
         unanswered = Unanswered()
-        full = []
         for number in range(most):
+            assert unanswered.admits(0, number, room=True)
             unanswered.add(action(number, params=params), 0.0)
-            full.append(unanswered.full)
-        assert full == [False] * (most - 1) + [True]
+        assert not unanswered.admits(0, most, room=True)
         unanswered.answer(0, 0, 0.0)
-        assert not unanswered.full
+        assert unanswered.admits(0, most, room=True)
+
+
+def test_behind_a_refused_one_all_are_refused() -> None:
+    """§4: what comes behind a number that found no room would be a gap; the lane goes on where it was refused."""
+    unanswered = Unanswered()
+    assert not unanswered.admits(0, 5, room=False)
+    assert not unanswered.admits(0, 6, room=True)
+    assert unanswered.admits(1, 6, room=True)
+    assert unanswered.admits(0, 5, room=True)
+    assert unanswered.admits(0, 6, room=True)

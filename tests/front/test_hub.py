@@ -1,7 +1,9 @@
 from typing import TypeVar
 
 import pytest
+from msgspec import Raw
 
+from broker.bus import Missed
 from broker.messages import (
     Action,
     Commit,
@@ -9,6 +11,7 @@ from broker.messages import (
     Error,
     Fetch,
     Gone,
+    Held,
     Lead,
     MultiplexerMessage,
     Open,
@@ -19,12 +22,13 @@ from broker.messages import (
     Snapshot,
     Update,
 )
+from broker.registry import RENEW
 from front.clients import MOST_UNANSWERED
-from front.frames import StoreRequest, Subscribe, websocket_frame
+from front.frames import Dispatch, StoreRequest, Subscribe, websocket_frame
 from front.gates import Identity
-from front.hub import FRESH, PARCEL, RENEW, Hub
+from front.hub import FRESH, PARCEL, PARCEL_BYTES, Hub
 from front.runs import runs
-from front.stores import GRACE, PATIENCE
+from front.stores import COMPARED, GRACE, ON_ITS_WAY, PATIENCE
 
 from .world import Simulated, World, snapshot_frame, update_frame
 
@@ -358,16 +362,38 @@ def test_renewals() -> None:
     world = World()
     world.pass_time(0.0)
     world.pass_time(RENEW - 0.25)
-    assert asked(world, Renew) == [Renew([], 10_000)]
-    world.hub.take(Lead(2), world.now)
+    assert asked(world, Renew) == [Renew([])]
     client = world.connect()
     world.subscribe(client, "a")
     world.carry()
     world.hear(world.own)
     world.asked.clear()
+    world.hub.take(Lead(2), world.now)
+    assert asked(world, Renew) == [Renew([])]
+    world.hear(world.own)
+    world.hub.take(Lead(3), world.now)
+    assert asked(world, Renew) == [Renew([Held("a{}", "1", 0)])]
     world.pass_time(0.25)
-    (renewal,) = asked(world, Renew)
-    assert [(held.key, held.epoch, held.version) for held in renewal.held] == [("a{}", "", 0)]
+    assert asked(world, Renew) == []
+
+
+def test_each_store_is_compared_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A renewal names some of many stores, and each is named within so many renewals; a new leader hears of all."""
+    for name, value in {"COMPARED": 4, "COMPARED_WITHIN": 5, "COMPARED_AT_ONCE": 10}.items():
+        monkeypatch.setattr(f"front.stores.{name}", value)
+    count = 31
+    world, _ = settled(*(f"s{number}" for number in range(count)))
+    world.pass_time(RENEW)
+    asked(world, Renew)
+    world.hub.take(Lead(2), world.now)
+    assert [len(renewal.held) for renewal in asked(world, Renew)] == [10, 10, 10, 1]
+    named: set[str] = set()
+    for _ in range(5):
+        world.pass_time(RENEW)
+        (renewal,) = asked(world, Renew)
+        assert len(renewal.held) <= 7
+        named.update(held.key for held in renewal.held)
+    assert len(named) == count
 
 
 def test_a_renewal_brings_what_was_missed() -> None:
@@ -377,7 +403,83 @@ def test_a_renewal_brings_what_was_missed() -> None:
     world.shared.clear()
     world.pass_time(RENEW)
     world.talk()
+    assert client.documents["a{}"].version == 0, "it may be on its way"
+    world.pass_time(ON_ITS_WAY)
+    world.talk()
     assert client.documents["a{}"].version == 1
+
+
+def test_a_new_epoch_is_looked_for_at_once() -> None:
+    """Nothing leads to another epoch: what is of an old one is fetched without waiting, whatever else is held too."""
+    names = [f"s{number}" for number in range(COMPARED + 1)]
+    world, (client,) = settled(*names)
+    world.begin_epoch()
+    world.pass_time(RENEW)
+    world.talk()
+    assert {document.epoch for document in client.documents.values()} == {"2"}
+
+
+def test_what_was_missed_is_asked_for_again() -> None:
+    """Where messages are missing everything without an answer is asked again, and all stores are compared."""
+    world, (client,) = settled("a")
+    world.subscribe(client, "b")
+    world.dispatch(client, "a")
+    world.lose_parcels()
+    world.hub.take(Missed(), world.now)
+    world.carry()
+    kinds = {type(message) for message in world.asked}
+    assert kinds == {Action, Open, Renew}
+    world.talk()
+    assert world.versions["a{}"] == 1
+    assert set(client.documents) == {"a{}", "b{}"}
+
+
+def test_a_full_bus_makes_clients_wait() -> None:
+    """While the bus is full no action is taken, and nothing piles up; behind a refused number all are refused."""
+    world, (client,) = settled("a")
+    world.dispatch(client, "a")
+    world.hub.full = True
+    world.dispatch(client, "a")
+    world.pass_time(100.0)
+    assert [outcome["error"]["code"] for outcome in client.outcomes] == ["busy"]
+    world.carry()
+    assert [type(message) for message in world.asked] == [Action], "nothing was asked again, and nobody renewed"
+    world.hub.full = False
+    world.dispatch(client, "a")
+    assert [outcome["error"]["code"] for outcome in client.outcomes] == ["busy", "busy"]
+    world.dispatch(client, "a", number=2)
+    world.dispatch(client, "a")
+    world.talk()
+    assert world.applied[client.id] == 3
+
+
+def test_a_front_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All connections together have so many actions under way at most; an outcome, or a leaver, makes room."""
+    monkeypatch.setattr("front.hub.MOST_UNDER_WAY", 2)
+    world, (one, two) = settled("a", clients=2)
+    world.dispatch(one, "a")
+    world.dispatch(one, "a")
+    world.dispatch(two, "a")
+    assert two.outcomes[0]["error"]["code"] == "busy"
+    world.talk()
+    world.dispatch(two, "a", number=1)
+    world.dispatch(two, "a")
+    world.dispatch(one, "a")
+    assert one.outcomes[-1]["error"]["code"] == "busy"
+    world.close(two)
+    world.dispatch(one, "a", number=3)
+    world.talk()
+    assert world.applied[one.id] == 3
+
+
+def test_parcels_are_capped_by_weight() -> None:
+    """Heavy actions travel in more parcels."""
+    world, (client,) = settled("a")
+    for number in range(4):
+        frame = Dispatch(number + 1, "a", Raw(b'{"x":"' + PARCEL_BYTES // 2 * b"x" + b'"}'))
+        world.hub.receive(client.client, frame, world.now)
+    parcels = [world.hub.parcel() for _ in range(3)]
+    assert [len(parcel.messages) if parcel else 0 for parcel in parcels] == [2, 2, 0]
 
 
 def test_a_store_stays_warm_for_a_while() -> None:

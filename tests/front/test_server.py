@@ -3,15 +3,17 @@ import json
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
 from websockets.frames import Opcode
 
+from broker.bus import News
 from broker.errors import BusLost
 from broker.memory_bus import MemoryBus
-from broker.messages import MultiplexerMessage, Parcel
+from broker.messages import Parcel
+from broker.registry import NO_CHANGES, Changes
 from front.clients import frames_of
 from front.server import BLOCKED_AT_MOST, WRITE_BUFFER
 
@@ -310,11 +312,23 @@ class FlakyBus:
         self._check()
         await self._end.start()
 
-    async def append(self, parcel: Parcel) -> None:
+    async def register(self, stores: Collection[str], actors: Collection[str]) -> None:
         self._check()
-        await self._end.append(parcel)
+        await self._end.register(stores, actors)
 
-    async def read(self) -> Sequence[MultiplexerMessage]:
+    async def change(self, changes: Changes) -> None:
+        self._check()
+        await self._end.change(changes)
+
+    async def renew(self) -> bool:
+        self._check()
+        return await self._end.renew()
+
+    async def append(self, parcel: Parcel, changes: Changes = NO_CHANGES) -> None:
+        self._check()
+        await self._end.append(parcel, changes)
+
+    async def read(self) -> Sequence[News]:
         self._check()
         messages = await self._end.read()
         self._check()

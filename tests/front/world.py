@@ -14,6 +14,7 @@ from broker.messages import (
     Fetch,
     FrontMessage,
     Gone,
+    Held,
     Lead,
     MultiplexerMessage,
     Open,
@@ -181,8 +182,8 @@ class World:
             simulated.drop(number)
         self.flush()
 
-    def dispatch(self, simulated: Simulated, *names: str) -> None:
-        simulated.sent += 1
+    def dispatch(self, simulated: Simulated, *names: str, number: int | None = None) -> None:
+        simulated.sent = number or simulated.sent + 1
         text = json.dumps({"type": "dispatch", "number": simulated.sent, "name": ",".join(names)})
         frame = parse(text.encode())
         assert isinstance(frame, Dispatch)
@@ -243,10 +244,9 @@ class World:
                 else:
                     self.own.append(self.snapshot(message.key))
             case Renew():
-                for held in message.held:
-                    if (held.epoch, held.version) != (str(self.epoch), self.versions.get(held.key, 0)):
-                        self.own.append(self.snapshot(held.key))
-                self.own.append(Renewed(1))
+                there = [Held(held.key, str(self.epoch), self.versions.get(held.key, 0)) for held in message.held]
+                newer = [one for one, held in zip(there, message.held, strict=True) if one != held]
+                self.own.append(Renewed(1, newer))
             case Action():
                 self._apply(message)
 

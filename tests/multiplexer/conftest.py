@@ -6,9 +6,10 @@ from typing import TypeVar
 
 import pytest
 
-from broker.bus import FrontBus
+from broker.bus import FrontBus, Missed
 from broker.memory_bus import MemoryBus
-from broker.messages import Action, Commit, FrontMessage, MultiplexerMessage, Outcome, Parcel, Update
+from broker.messages import Action, Commit, Fetch, FrontMessage, MultiplexerMessage, Outcome, Parcel, Update
+from broker.registry import Changes
 from multiplexer.loop import Multiplexer
 from multiplexer.settings import Settings
 
@@ -22,11 +23,19 @@ class Front:
     def __init__(self, bus: FrontBus, name: str) -> None:
         self.bus = bus
         self.name = name
+        self._held: set[str] = set()
         self._numbers: dict[tuple[str, str], int] = {}
         self._seen: list[MultiplexerMessage] = []
 
     async def say(self, *messages: FrontMessage) -> None:
-        await self.bus.append(Parcel(self.name, list(messages)))
+        held = {message.key for message in messages if isinstance(message, Fetch)} - self._held
+        self._held |= held
+        await self.bus.append(Parcel(self.name, list(messages)), Changes(held=held))
+
+    async def hold(self, key: str) -> None:
+        """Hold a store without having fetched it from this multiplexer."""
+        self._held.add(key)
+        await self.bus.change(Changes(held=[key]))
 
     async def hear(self, kind: type[M], matches: Callable[[M], bool] = lambda _: True) -> M:
         """Wait for a message of a kind that matches; others are kept for later."""
@@ -36,7 +45,7 @@ class Front:
                     if isinstance(message, kind) and matches(message):
                         del self._seen[index]
                         return message
-                self._seen += await self.bus.read()
+                self._seen += [news for news in await self.bus.read() if not isinstance(news, Missed)]
 
     async def hear_any(self, *kinds: type[MultiplexerMessage]) -> MultiplexerMessage:
         """Wait for the next message of one of these kinds."""
@@ -45,7 +54,7 @@ class Front:
                 for index, message in enumerate(self._seen):
                     if isinstance(message, kinds):
                         return self._seen.pop(index)
-                self._seen += await self.bus.read()
+                self._seen += [news for news in await self.bus.read() if not isinstance(news, Missed)]
 
     def action(self, name: str, params: str, *, actor: str = "ada", client: str = "c1", lane: int = 0) -> Action:
         number = self._numbers[actor, client] = self._numbers.get((actor, client), 0) + 1
@@ -88,4 +97,5 @@ async def multiplexer(settings: Settings, memory_bus: MemoryBus) -> AsyncIterato
 async def front(memory_bus: MemoryBus, multiplexer: Multiplexer) -> Front:
     bus = memory_bus.front("f1")
     await bus.start()
+    await bus.register([], [])
     return Front(bus, "f1")

@@ -57,7 +57,7 @@ def test_a_delivery_is_done_with_its_last_action() -> None:
 
 def test_a_delivery_without_actions_is_done_at_once() -> None:
     """Questions alone need no batch."""
-    delivery = Handed(Parcel("f1", [Renew([], 1000)]))
+    delivery = Handed(Parcel("f1", [Renew([])]))
     assert Dispatcher(batch=2).add([delivery]).done == [delivery]
 
 

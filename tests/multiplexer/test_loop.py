@@ -13,6 +13,7 @@ from broker.messages import (
     Fetch,
     Gone,
     Held,
+    Kick,
     Lead,
     Open,
     Opened,
@@ -22,6 +23,7 @@ from broker.messages import (
     Renewed,
     Snapshot,
 )
+from broker.registry import Changes
 from multiplexer.loop import Multiplexer
 from multiplexer.settings import Settings
 
@@ -187,12 +189,19 @@ async def test_other_lanes_are_invalid(front: Front) -> None:
 
 
 async def test_renewal_tells_what_is_newer(front: Front) -> None:
-    """A front that is behind when a multiplexer first hears of it is brought up to date."""
+    """A front hears where the database stands for what it holds, if that is elsewhere."""
     await enter(front)
-    await front.say(Renew([Held(ROOM, "an old epoch", 99)], 10_000))
+    await front.say(Fetch(ROOM))
     snapshot = await front.hear(Snapshot)
-    assert snapshot.key == ROOM
-    assert (await front.hear(Renewed)).term == (await front.hear(Lead)).term
+    await front.say(
+        Renew([Held(ROOM, "an old epoch", 99)]),
+        Renew([Held(ROOM, snapshot.epoch, snapshot.version - 1)]),
+        Renew([Held(ROOM, snapshot.epoch, snapshot.version)]),
+    )
+    answers = [await front.hear(Renewed) for _ in range(3)]
+    assert {answer.term for answer in answers} == {(await front.hear(Lead)).term}
+    there = Held(ROOM, snapshot.epoch, snapshot.version)
+    assert [answer.newer for answer in answers] == [[there], [there], []]
 
 
 async def test_a_store_that_is_gone_is_said_to_be(front: Front) -> None:
@@ -339,3 +348,92 @@ async def test_a_revocation_comes_before_what_it_hides(front: Front, database: s
     assert Recheck(ROOM) in seen[:-1]
     await front.say(Open(2, "room", '{"room": "lobby"}', "ada", "{}"))
     assert (await front.hear(Denied)).error.code == "forbidden"
+
+
+async def make_drafts(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Make a private store that follows a table."""
+    await connection.execute(
+        """
+        create table public.draft (actor text primary key, body text);
+        grant usage on schema public to fluxwire_application;
+        grant select on public.draft to fluxwire_application;
+        create function stores.drafts() returns jsonb language sql stable as $$ select '{}'::jsonb $$;
+        select flux.declare_store('drafts', private => true), flux.refresh();
+        select flux.watch(
+          store => 'drafts', path => '{mine}', source => 'public.draft', match => '{"@actor": "actor"}',
+          columns => '{body}'
+        );
+        """
+    )
+
+
+async def other_front(bus: MemoryBus, name: str) -> Front:
+    end = bus.front(name)
+    await end.start()
+    await end.register([], [])
+    return Front(end, name)
+
+
+async def test_a_private_store_is_told_to_its_front_alone(front: Front, memory_bus: MemoryBus, database: str) -> None:
+    """Who does not hold it is not sent it; what the same commit did to a shared store comes with it, or alone."""
+    connection = await asyncpg.connect(database)
+    await make_drafts(connection)
+    other = await other_front(memory_bus, "f2")
+    mine = 'drafts{"@actor": "ada"}'
+    await enter(front)
+    for one, keys in (front, (mine, ROOM)), (other, (ROOM,)):
+        await one.say(*(Fetch(key) for key in keys))
+        found = {snapshot.key: snapshot.version for snapshot in [await one.hear(Snapshot) for _ in keys]}
+    room = found[ROOM]
+    both = "insert into public.draft values ('ada', 'x'); update chat.room set title = 'new' where room = 'lobby'"
+    async with connection.transaction():
+        await connection.execute(both)
+    commit = await front.hear(Commit, lambda commit: len(commit.updates) > 1)
+    assert {update.key for update in commit.updates} == {mine, ROOM}
+    assert (await other.update_from(room)).key == ROOM
+    await connection.execute("update public.draft set body = 'y'")
+    await connection.execute("update chat.room set title = 'newer' where room = 'lobby'")
+    await front.hear(Commit, lambda commit: [update.key for update in commit.updates] == [mine])
+    assert (await front.update_from(room + 1)).key == ROOM
+    assert (await other.update_from(room + 1)).key == ROOM
+    await connection.close()
+
+
+async def test_a_kick_reaches_the_fronts_of_the_actor(front: Front, memory_bus: MemoryBus, database: str) -> None:
+    """A kick is told when it is committed, to the fronts that serve the actor; one that was rolled back never."""
+    connection = await asyncpg.connect(database)
+    await connection.execute(
+        """
+        create function actions.ban(who text) returns void language sql as $$ select flux.kick(who, 'Be nice.') $$;
+        create function actions.regret(who text) returns void language plpgsql as $$
+        begin
+          perform flux.kick(who);
+          perform flux.reject('no', 'No.');
+        end $$;
+        select flux.refresh();
+        """
+    )
+    other = await other_front(memory_bus, "f2")
+    await front.bus.change(Changes(arrived=["ada", "bob", "cy"]))
+    await other.bus.change(Changes(arrived=["bob"]))
+    await front.say(front.action("regret", '{"who": "cy"}'), front.action("ban", '{"who": "bob"}'))
+    assert (await front.outcome(2)).status == "ok"
+    assert await front.hear(Kick) == Kick("bob", "Be nice.")
+    assert await other.hear(Kick) == Kick("bob", "Be nice.")
+    await connection.execute("select flux.kick('ada', null)")
+    assert await front.hear(Kick) == Kick("ada", "")
+    assert await connection.fetchval("select count(*) from flux.patch where kick is not null") == 0
+    await connection.close()
+
+
+async def test_what_rang_while_nobody_listened(settings: Settings, memory_bus: MemoryBus, database: str) -> None:
+    """A new leader tells what was committed without one."""
+    connection = await asyncpg.connect(database)
+    await connection.execute("select flux.kick('ada', 'late')")
+    front = await other_front(memory_bus, "f1")
+    await front.bus.change(Changes(arrived=["ada"]))
+    running = asyncio.create_task(Multiplexer(settings, memory_bus.multiplexer()).run())
+    assert await front.hear(Kick) == Kick("ada", "late")
+    running.cancel()
+    await asyncio.wait([running])
+    await connection.close()

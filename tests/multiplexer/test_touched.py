@@ -47,7 +47,7 @@ class Follower:
 
     async def renew(self) -> None:
         held = [Held(key, epoch, version) for key, (epoch, version, _) in self.held.items()]
-        await self.front.say(Renew(held, 60_000))
+        await self.front.say(Renew(held))
         await self.front.hear(Renewed)
 
     async def hear(self) -> None:
@@ -171,8 +171,9 @@ async def test_many_stores_are_told_a_few_at_a_time(
 
 async def test_fetched_after_the_deploy(front: Front, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
     """A document rendered after the deploy is no ground for a difference to those who hold the one before."""
-    await front.say(Renew([Held("rooms{}", "from before", 0)], 60_000))
-    await front.hear(Snapshot)
+    await front.hold("rooms{}")
+    await front.say(Renew([Held("rooms{}", "from before", 0)]))
+    await front.hear(Renewed)
     await connection.execute("select flux.touch('rooms')")
     await connection.execute(MOTD.format(motd=1))
     follower = Follower(front, "rooms{}")

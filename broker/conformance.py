@@ -1,25 +1,38 @@
-"""What every bus promises, as one suite that runs on each of them (`test_memory_bus`, `test_redis_bus`)."""
+"""What every bus promises, as one suite to be run on each: a subclass of :class:`Conformance` gives it a cluster.
+
+For pytest with an asyncio plugin, which is not imported here::
+
+    class TestMyBus(Conformance):
+        @pytest.fixture
+        async def cluster(self) -> AsyncIterator[Cluster]: ...
+
+``pytest.register_assert_rewrite("broker.conformance")``, before it is imported, lets failures say more.
+"""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
 
-import pytest
-
-from broker.bus import Delivery, FrontBus, MultiplexerBus
-from broker.errors import BusLost
-from broker.messages import Fetch, Lead, MultiplexerMessage, Parcel
+from .bus import Delivery, FrontBus, Missed, MultiplexerBus
+from .errors import BusFull, BusLost
+from .messages import Fetch, Lead, MultiplexerMessage, Parcel
+from .registry import LEASE, Changes
 
 T = TypeVar("T")
 DEADLINE = 20.0
+"""How long anything that must happen may take, in seconds."""
+MANY = 4096
 
 
 class Cluster(Protocol):
     """What the suite needs from a bus under test."""
 
-    def front(self, front: str) -> FrontBus: ...
+    def front(self, front: str, *, most: int = MANY, lease: float = LEASE) -> FrontBus:
+        """Make a front's end; ``most`` parcels may be on the action bus, the lease is in seconds."""
 
-    def multiplexer(self, name: str) -> MultiplexerBus: ...
+    def multiplexer(self, name: str) -> MultiplexerBus:
+        """Make a multiplexer's end."""
 
     async def flush(self) -> None:
         """Make the bus forget everything, as a restarted Redis."""
@@ -45,6 +58,15 @@ def lead(*terms: int) -> list[MultiplexerMessage]:
     return [Lead(term) for term in terms]
 
 
+async def fails(call: Awaitable[object], error: type[Exception]) -> bool:
+    """Whether a call fails with this error."""
+    try:
+        await call
+    except error:
+        return True
+    return False
+
+
 async def until(take: Callable[[], Awaitable[Sequence[T]]], count: int) -> list[T]:
     """Gather until there are `count`, over what the bus calls lost or quiet."""
     found: list[T] = []
@@ -58,7 +80,17 @@ async def until(take: Callable[[], Awaitable[Sequence[T]]], count: int) -> list[
     return found
 
 
+async def hear(front: FrontBus, count: int) -> list[MultiplexerMessage]:
+    """Read until there are so many messages, whatever was missed before."""
+
+    async def read() -> list[MultiplexerMessage]:
+        return [news for news in await front.read() if not isinstance(news, Missed)]
+
+    return await until(read, count)
+
+
 async def take(end: MultiplexerBus, count: int, limit: int = 100) -> list[Delivery]:
+    """Receive so many parcels."""
     return await until(lambda: end.receive(limit), count)
 
 
@@ -151,8 +183,8 @@ class Conformance:
         await multiplexer.publish(lead(1, 2))
         await multiplexer.publish([])
         await multiplexer.publish(lead(3))
-        assert await until(one.read, 3) == lead(1, 2, 3)
-        assert await until(two.read, 3) == lead(1, 2, 3)
+        assert await hear(one, 3) == lead(1, 2, 3)
+        assert await hear(two, 3) == lead(1, 2, 3)
 
     async def test_own_reaches_one(self, cluster: Cluster) -> None:
         """What is sent to a front reaches it alone, in order."""
@@ -163,8 +195,8 @@ class Conformance:
         await multiplexer.send({})
         await multiplexer.send({"one": lead(4)})
         await multiplexer.publish(lead(9))
-        assert sorted(await until(one.read, 4), key=repr) == lead(1, 2, 4, 9)
-        assert sorted(await until(two.read, 2), key=repr) == lead(3, 9)
+        assert sorted(await hear(one, 4), key=repr) == lead(1, 2, 4, 9)
+        assert sorted(await hear(two, 2), key=repr) == lead(3, 9)
 
     async def test_start(self, cluster: Cluster) -> None:
         """A front reads what is published after `start`, nothing from before, and misses nothing in between."""
@@ -174,7 +206,7 @@ class Conformance:
         await front.start()
         await multiplexer.publish(lead(2))
         await multiplexer.publish(lead(3))
-        assert await until(front.read, 2) == lead(2, 3)
+        assert await hear(front, 2) == lead(2, 3)
 
     async def test_many(self, cluster: Cluster) -> None:
         """More than one read takes arrives in order all the same."""
@@ -182,13 +214,13 @@ class Conformance:
         await front.start()
         for term in range(500):
             await multiplexer.publish(lead(term))
-        assert await until(front.read, 500) == lead(*range(500))
+        assert await hear(front, 500) == lead(*range(500))
 
     async def test_wakes_readers(self, cluster: Cluster) -> None:
         """Who waits is woken by what comes."""
         front, multiplexer = cluster.front("f"), cluster.multiplexer("m")
         await front.start()
-        reading = asyncio.create_task(until(front.read, 1))
+        reading = asyncio.create_task(hear(front, 1))
         receiving = asyncio.create_task(take(multiplexer, 1))
         await multiplexer.publish(lead(1))
         await front.append(parcel(1))
@@ -210,10 +242,10 @@ class Conformance:
         await front.start()
         await multiplexer.publish(lead(1))
         await multiplexer.send({"f": lead(2)})
-        await until(front.read, 2)
+        await hear(front, 2)
         await front.append(parcel(1))
         await take(multiplexer, 1)
-        reading = asyncio.create_task(until(front.read, 2))
+        reading = asyncio.create_task(hear(front, 2))
         receiving = asyncio.create_task(take(multiplexer, 1))
         await cluster.flush()
         await front.append(parcel(2))
@@ -248,11 +280,134 @@ class Conformance:
             await cluster.multiplexer("other").publish(lead(1))
             await front.close()
             await multiplexer.close()
-            with pytest.raises(BusLost):
-                await reading
-            with pytest.raises(BusLost):
-                await receiving
-            with pytest.raises(BusLost):
-                await front.append(parcel(1))
-            with pytest.raises(BusLost):
-                await multiplexer.publish(lead(1))
+            assert await fails(reading, BusLost)
+            assert await fails(receiving, BusLost)
+            assert await fails(front.append(parcel(1)), BusLost)
+            assert await fails(front.renew(), BusLost)
+            assert await fails(multiplexer.publish(lead(1)), BusLost)
+            assert await fails(multiplexer.find(["a"]), BusLost)
+
+    async def test_full(self, cluster: Cluster) -> None:
+        """A full bus takes no parcel and drops none; one that is acknowledged makes room."""
+        front, multiplexer = cluster.front("f", most=3), cluster.multiplexer("m")
+        for number in range(3):
+            await front.append(parcel(number))
+        for _ in range(2):
+            assert await fails(front.append(parcel(3), Changes(held=["a"])), BusFull)
+        # What is in somebody's hands still counts.
+        first, *_ = await take(multiplexer, 3)
+        assert await fails(front.append(parcel(3)), BusFull)
+        await multiplexer.acknowledge([first])
+        await front.append(parcel(3))
+        assert await fails(front.append(parcel(4)), BusFull)
+        assert numbers(await take(multiplexer, 1)) == [3]
+
+    async def test_order_through_hand_overs(self, cluster: Cluster) -> None:
+        """Each front's parcels reach the one who works in order, though those before died with their hands full."""
+        dice = random.Random(5)  # noqa: S311 - for a test
+        fronts = {name: cluster.front(name) for name in ("one", "two")}
+        for number in range(100):
+            for name, front in fronts.items():
+                await front.append(parcel(number, name))
+        done: list[Delivery] = []
+        for generation in range(6):
+            leader = cluster.multiplexer(f"m{generation}")
+            in_hand = [*await leader.take_over(0)]
+            in_hand += await take(leader, 1, limit=dice.randrange(1, 60))
+            worked = in_hand[: dice.randrange(len(in_hand))] if generation < 5 else in_hand
+            await leader.acknowledge(worked)
+            done += worked
+        heir = cluster.multiplexer("heir")
+        done += await heir.take_over(0)
+        done += await take(heir, 200 - len(done))
+        for name in fronts:
+            assert numbers([one for one in done if one.parcel.front == name]) == list(range(100))
+
+    async def test_order_across_streams(self, cluster: Cluster) -> None:
+        """What one multiplexer publishes and sends arrives in the order of its calls."""
+        front, multiplexer = cluster.front("f"), cluster.multiplexer("m")
+        await front.start()
+        for term in range(0, 700, 2):
+            await multiplexer.publish(lead(term))
+            await multiplexer.send({"f": lead(term + 1)})
+        assert await hear(front, 700) == lead(*range(700))
+
+    async def test_missed(self, cluster: Cluster) -> None:
+        """Who missed something is told so at its place, and once."""
+        front, multiplexer = cluster.front("f"), cluster.multiplexer("m")
+        await front.start()
+        await multiplexer.publish(lead(1))
+        await hear(front, 1)
+        await multiplexer.publish(lead(2))
+        await cluster.flush()
+        await multiplexer.publish(lead(3))
+        await multiplexer.publish(lead(4))
+        news = await until(front.read, 3)
+        assert news == [Missed(), *lead(3, 4)]
+
+    async def test_registry(self, cluster: Cluster) -> None:
+        """A lookup finds who holds a store and serves an actor, as it was registered and changed."""
+        one, two, multiplexer = cluster.front("one"), cluster.front("two"), cluster.multiplexer("m")
+        await one.register(["a", "b"], ["ada"])
+        await two.register([], [])
+        found = await multiplexer.find(["a", "b", "c"], ["ada", "bob"])
+        assert sorted(found.fronts) == ["one", "two"]
+        assert (found.stores, found.actors) == ({"a": ["one"], "b": ["one"]}, {"ada": ["one"]})
+        await two.change(Changes(held=["a"], arrived=["ada", "bob"]))
+        await one.change(Changes(held=["c"], dropped=["b"], departed=["ada"]))
+        found = await multiplexer.find(["a", "b", "c"], ["ada", "bob"])
+        assert {key: sorted(fronts) for key, fronts in found.stores.items()} == {"a": ["one", "two"], "c": ["one"]}
+        assert found.actors == {"ada": ["two"], "bob": ["two"]}
+        assert (await one.renew(), await two.renew()) == (True, True)
+        await one.register(["b"], [])
+        found = await multiplexer.find(["a", "b", "c"])
+        assert found.stores == {"a": ["two"], "b": ["one"]}
+        assert (await multiplexer.find([])).stores == {}
+
+    async def test_registered_before_received(self, cluster: Cluster) -> None:
+        """Whoever has a parcel in hand finds what came with it."""
+        front, multiplexer = cluster.front("f"), cluster.multiplexer("m")
+        await front.register([], [])
+        await front.append(parcel(1), Changes(held=["a"], arrived=["ada"]))
+        await take(multiplexer, 1)
+        found = await multiplexer.find(["a"], ["ada"])
+        assert (found.stores, found.actors) == ({"a": ["f"]}, {"ada": ["f"]})
+
+    async def test_registering_many(self, cluster: Cluster) -> None:
+        """More than goes into one command is registered whole."""
+        front, multiplexer = cluster.front("f"), cluster.multiplexer("m")
+        stores = [f"store{number}" for number in range(2500)]
+        await front.register(stores, stores)
+        await front.change(Changes(dropped=stores[:1200]))
+        found = await multiplexer.find(stores, stores)
+        assert set(found.stores) == set(stores[1200:])
+        assert set(found.actors) == set(stores)
+
+    async def test_ghosts(self, cluster: Cluster) -> None:
+        """What a front that fell silent had registered is gone with its lease, and that of a live one is not."""
+        silent, alive = cluster.front("silent", lease=0.2), cluster.front("alive", lease=0.2)
+        multiplexer = cluster.multiplexer("m")
+        await silent.register(["a"], ["ada"])
+        await alive.register(["a"], ["ada"])
+
+        async def gone() -> list[bool]:
+            assert await alive.renew()
+            found = await multiplexer.find(["a"], ["ada"])
+            assert found.stores["a"][-1:] == found.actors["ada"][-1:]
+            return [True] if found.fronts == ["alive"] else []
+
+        await until(gone, 1)
+        assert not await silent.renew()
+        await silent.register(["b"], [])
+        assert (await multiplexer.find(["b"])).stores == {"b": ["silent"]}
+
+    async def test_registry_after_flush(self, cluster: Cluster) -> None:
+        """A front learns at its next renewal that the bus has forgotten what it registered, also if part is back."""
+        front, multiplexer = cluster.front("f"), cluster.multiplexer("m")
+        await front.register(["a", "b"], ["ada"])
+        await cluster.flush()
+        await front.change(Changes(held=["c"]))
+        assert not await front.renew()
+        await front.register(["a", "b", "c"], ["ada"])
+        assert await front.renew()
+        assert set((await multiplexer.find(["a", "b", "c"])).stores) == {"a", "b", "c"}
