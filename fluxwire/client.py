@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import re
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -41,6 +42,11 @@ STOP_CODES = {1002, 1003, 1007, 1009}
 OUR_FINAL_CODES = range(4000, 4200)
 NO_HELLO = 4102
 LOST = 1006
+
+
+RETURN = re.compile(r"come back in (\d+) ms\b")
+LONGEST_RETURN = 300.0
+"""§6: the longest that a front may ask for, in seconds."""
 
 
 class Stopped(Exception):
@@ -152,18 +158,19 @@ class Client:
 
     async def _run(self) -> None:
         while True:
+            asked = None
             try:
-                await self._serve(self._urls[self._tries % len(self._urls)])
+                asked = await self._serve(self._urls[self._tries % len(self._urls)])
             except (OSError, TimeoutError, InvalidHandshake, ConnectionClosed, ProtocolFault) as exc:
                 log.debug("x %s", exc)
             # Full jitter, so that a herd does not come back in step.
             longest = min(LONGEST_PAUSE, SHORTEST_PAUSE * 2 ** min(self._failures, 10))
             self._failures += 1
             self._tries += 1
-            await asyncio.sleep(random.uniform(0, longest))  # noqa: S311 - nobody gains by guessing it
+            await asyncio.sleep(random.uniform(0, longest) if asked is None else asked)  # noqa: S311 - nobody gains by guessing it
 
-    async def _serve(self, url: str) -> None:
-        """Hold one connection until it ends.
+    async def _serve(self, url: str) -> float | None:
+        """Hold one connection until it ends; in how many seconds to come back, if the front said so.
 
         Raises:
             Stopped: There is no use in coming back.
@@ -190,7 +197,7 @@ class Client:
                 async for message in socket:
                     self._hear(message)
                     if self._session.start_over is not None:
-                        return
+                        return None
         finally:
             self._socket = None
             self._session.lost()
@@ -204,6 +211,7 @@ class Client:
         code = socket.close_code or LOST
         if code in STOP_CODES or (code in OUR_FINAL_CODES and code != NO_HELLO):
             raise Stopped(code, socket.close_reason or "")
+        return return_time(socket.close_reason or "")
 
     def _hear(self, message: str | bytes) -> None:
         self._heard_at = time.monotonic()
@@ -259,3 +267,9 @@ class Client:
         if not self._opened.done():
             self._opened.set_exception(failure)
             self._opened.exception()  # nobody has to wait for it
+
+
+def return_time(reason: str) -> float | None:
+    """§6: in how many seconds to come back, if the reason of a close says so."""
+    asked = RETURN.match(reason)
+    return None if asked is None else min(int(asked[1]) / 1000, LONGEST_RETURN)

@@ -16,38 +16,56 @@ from .gates import TokenGate
 from .http import application
 from .hub import Hub
 from .listener import listener, shared_port
-from .server import Server
+from .server import Server, Socket
 from .settings import BadSettings, Settings, read_settings
 
 _logger = logging.getLogger("front")
 
 
 async def run(settings: Settings, bound: socket.socket) -> None:
-    """Run a front on a bound socket until SIGTERM or SIGINT; clients are then closed with 4200."""
+    """Run a front on a bound socket until SIGTERM or SIGINT; it then sends its clients to other fronts, and ends."""
     front = secrets.token_hex(8)
     gate = TokenGate(settings.key)
     bus = RedisFrontBus(settings.redis_url, settings.namespace, front)
     server = Server(hub=Hub(front=front), bus=bus, verify=gate.verify)
     http = application(server=server, gate=gate, web=settings.web, guests=settings.guests)
     port = listener(http=http, accept=server.accept)
+    told, hurry = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        # Whoever says it twice has lost patience.
+        (hurry if told.is_set() else told).set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, setattr, port, "should_exit", True)
+        loop.add_signal_handler(number, end)
     _logger.info("= front %s at %s:%d", front, *bound.getsockname()[:2])
     work = asyncio.create_task(server.run())
     serve = asyncio.create_task(port.serve(sockets=[bound]))
+
+    async def depart() -> None:
+        await told.wait()
+        server.leave()
+        port.close_door()
+        sockets = [socket for socket in port.server_state.connections if isinstance(socket, Socket)]
+        _logger.info("= leaving, and %d clients with us", len(sockets))
+        await server.dismiss(sockets, settings.pace, hurry)
+
+    departure = asyncio.create_task(depart())
     settle()
     try:
         # A fault in either ends the process: whoever started it starts it again.
-        await asyncio.wait([work, serve], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([work, serve, departure], return_when=asyncio.FIRST_COMPLETED)
     finally:
         port.should_exit = True
         await serve
-        work.cancel()
-        await asyncio.gather(work, return_exceptions=True)
+        for task in (work, departure):
+            task.cancel()
+        await asyncio.gather(work, departure, return_exceptions=True)
         await bus.close()
-    if not work.cancelled():
-        work.result()
+    for task in (work, departure):
+        if not task.cancelled():
+            task.result()
 
 
 def main() -> int:

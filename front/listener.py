@@ -43,6 +43,11 @@ class Listener(uvicorn.Server):
         """Leave signals alone."""
         yield
 
+    def close_door(self) -> None:
+        """Take no new connections; those that are there stay."""
+        for server in self.servers:
+            server.close()
+
 
 def listener(*, http: ASGIApp, accept: Accept) -> Listener:
     """Make the server of a port; await its ``serve``, and set ``should_exit`` to end it.

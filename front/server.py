@@ -8,7 +8,8 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar, cast
 
@@ -21,6 +22,7 @@ from .clients import Client
 from .codes import CloseCode
 from .connection import HEARTBEAT, Connection, Opened, Refreshed, State
 from .doorway import Doorway
+from .drain import Drain, Pace, farewell
 from .gates import Identity
 from .hub import Hub
 from .runs import runs
@@ -43,6 +45,9 @@ WRITE_BUFFER_DRAINED = 65_536
 
 SWEEP = 0.25
 """Seconds between looks at what is due."""
+
+DISMISS = 0.05
+"""Seconds between groups of clients that are sent to other fronts."""
 
 RETRY = (0.05, 1.0)
 """Seconds to wait for a lost bus: at first, and at most."""
@@ -288,6 +293,7 @@ class Server:
         self.now = self._loop.time
         """The clock of everything here, in seconds."""
         self.wheel: Wheel[Socket | Doorway] = Wheel(self.now())
+        self._leaving = False
         self._flush_due = False
         self._gathered = asyncio.Event()
         self._connections: set[Any] = set()  # uvicorn's
@@ -311,7 +317,29 @@ class Server:
 
     def ready(self) -> bool:
         """Whether clients can be served."""
-        return self.hub.ready(self.now())
+        return not self._leaving and self.hub.ready(self.now())
+
+    def leave(self) -> None:
+        """Be ready no more: load balancers send nobody else."""
+        self._leaving = True
+
+    async def dismiss(self, sockets: Sequence[Socket], pace: Pace, hurry: asyncio.Event) -> None:
+        """Send clients to the other fronts, one after the other; the rest is served until its turn comes.
+
+        Args:
+            sockets: Who is to go.
+            pace: How fast.
+            hurry: When it is set, all go at once.
+
+        """
+        drain = Drain(sockets, pace, self.now())
+        while not drain.over:
+            if hurry.is_set():
+                drain.hurry()
+            for socket, seconds in drain.due(self.now()):
+                socket.close(CloseCode.GOING_AWAY, farewell(seconds))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(hurry.wait(), DISMISS)
 
     def flush_soon(self) -> None:
         """Send what the hub has made at the end of this turn of the loop."""

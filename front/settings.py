@@ -1,5 +1,6 @@
 """All settings of a front, read from the environment once."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,10 @@ from pathlib import Path
 from broker.errors import BadAddress
 from broker.redis_connection import check_address
 
+from .drain import Pace
 from .gates import SHORTEST_KEY
+
+DEFAULT_PACE = Pace(rate=1000.0, seconds=20.0)
 
 
 class BadSettings(Exception):
@@ -30,6 +34,8 @@ class Settings:
     """Shared with other fronts of this machine; FLUXWIRE_PORT."""
     web: Path | None = None
     """Folder of the built web client, served at ``/``; FLUXWIRE_WEB."""
+    pace: Pace = DEFAULT_PACE
+    """How fast clients are sent to other fronts at the end; FLUXWIRE_DRAIN_RATE, FLUXWIRE_DRAIN_SECONDS."""
     guests: bool = False
     """Whether ``POST /guest`` hands out tokens to anybody; FLUXWIRE_GUESTS=1."""
 
@@ -79,6 +85,11 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     if guests not in {"0", "1", ""}:
         faults.append(f"FLUXWIRE_GUESTS must be 0 or 1, not {guests!r}")
 
+    pace = Pace(
+        rate=_above_zero(environment, "FLUXWIRE_DRAIN_RATE", DEFAULT_PACE.rate, faults),
+        seconds=_above_zero(environment, "FLUXWIRE_DRAIN_SECONDS", DEFAULT_PACE.seconds, faults),
+    )
+
     if faults:
         raise BadSettings("\n".join(faults))
     return Settings(
@@ -89,4 +100,16 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         port=port,
         web=web,
         guests=guests == "1",
+        pace=pace,
     )
+
+
+def _above_zero(environment: Mapping[str, str], name: str, default: float, faults: list[str]) -> float:
+    text = environment.get(name) or str(default)
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        faults.append(f"{name} must be a number above 0, not {text!r}")
+    return number

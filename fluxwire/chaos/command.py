@@ -14,6 +14,7 @@ from fluxwire.stack.up import serve
 
 from .cluster import Cluster, arguments
 from .drill import Drill, Plan, Report
+from .faults import KINDS
 
 LONGEST_SEED = 2**31
 
@@ -43,13 +44,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `fluxwire chaos` takes."""
     parser.add_argument("--seconds", type=float, default=60.0, help="how long faults strike (default: 60)")
     parser.add_argument("--seed", type=int, help="which faults, where and how long (default: a random one)")
+    parser.add_argument("--only", action="append", choices=list(KINDS), help="strike with this kind alone; repeatable")
     parser.add_argument("--json", action="store_true", help="end with the figures as one JSON object")
 
 
 def run(args: argparse.Namespace) -> int:
     """Run a drill; the code is 0 if no promise was broken."""
     seed = args.seed if args.seed is not None else random.randrange(LONGEST_SEED)  # noqa: S311 - not secret
-    report = perform(Plan(seconds=args.seconds, seed=seed), args.data)
+    report = perform(Plan(seconds=args.seconds, seed=seed, kinds=tuple(args.only or KINDS)), args.data)
     print(report.summary())
     if args.json:
         print(json.dumps(report.figures()))

@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,7 @@ class Plan:
         rooms: How many rooms there are.
         writers: How many write.
         watchers: How many only look.
+        kinds: Which kinds of faults strike.
 
     """
 
@@ -53,6 +54,7 @@ class Plan:
     rooms: int = 4
     writers: int = 10
     watchers: int = 10
+    kinds: tuple[str, ...] = tuple(KINDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +162,7 @@ class Drill:
         )
 
     async def _strike_until(self, end: float) -> None:
-        kinds = _kinds(self._rng)
+        kinds = _kinds(self._rng, self._plan.kinds)
         while self._clock() < end:
             if await self._strike(next(kinds)) and self._rng.random() >= HASTE:
                 await self._recovered()
@@ -188,7 +190,7 @@ class Drill:
             good = {attempt.writer for attempt in self._history.attempts[first:] if attempt.outcome == OK} - {FOREIGN}
 
 
-def _kinds(rng: random.Random) -> Iterator[str]:
+def _kinds(rng: random.Random, kinds: Sequence[str]) -> Iterator[str]:
     """Kinds of faults for ever, each as often as the others, in an order that cannot be foreseen."""
     while True:
-        yield from rng.sample(list(KINDS), k=len(KINDS))
+        yield from rng.sample(kinds, k=len(kinds))

@@ -73,6 +73,11 @@ async def kill_front(cluster: Cluster, rng: random.Random) -> str:
     return _end(cluster, _front(rng))
 
 
+async def drain_front(cluster: Cluster, rng: random.Random) -> str:
+    """A front is told to end, and sends its clients to the others first."""
+    return _end(cluster, _front(rng), signal.SIGTERM)
+
+
 async def kill_leader(cluster: Cluster, rng: random.Random) -> str:  # noqa: ARG001 - as all
     """The multiplexer that leads dies."""
     return _end(cluster, await cluster.leader())
@@ -187,6 +192,7 @@ KINDS: dict[str, Fault] = {
     fault.__name__: fault
     for fault in (
         kill_front,
+        drain_front,
         kill_leader,
         kill_standby,
         kill_database,

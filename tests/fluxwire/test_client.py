@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from fluxwire import client as client_module
-from fluxwire.client import Client, Refused, Stopped
+from fluxwire.client import Client, Refused, Stopped, return_time
 
 from .scripted import DEADLINE, Peer, front
 
@@ -85,6 +85,47 @@ async def test_codes_to_come_back_after(code: int) -> None:
 
     async with front(away, away, stay) as url, asyncio.timeout(DEADLINE), Client(url, "token") as client:
         assert client.connects == 1
+
+
+async def test_when_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """§6: a client comes back when the reason says, without a back-off of its own."""
+    monkeypatch.setattr("fluxwire.client.SHORTEST_PAUSE", 1000.0)
+    monkeypatch.setattr("fluxwire.client.LONGEST_PAUSE", 1000.0)
+    monkeypatch.setattr("random.uniform", lambda _low, high: high)
+    loop = asyncio.get_running_loop()
+    closed_at: list[float] = []
+    back = asyncio.Event()
+
+    async def away(peer: Peer) -> None:
+        await peer.welcome()
+        closed_at.append(loop.time())
+        await peer.socket.close(4200, "come back in 300 ms")
+
+    async def stay(peer: Peer) -> None:
+        closed_at.append(loop.time())
+        await peer.welcome()
+        back.set()
+        await peer.socket.wait_closed()
+
+    async with front(away, stay) as url, asyncio.timeout(DEADLINE), Client(url, "token"):
+        await back.wait()
+        assert closed_at[1] - closed_at[0] >= 0.3
+
+
+@pytest.mark.parametrize(
+    ("reason", "seconds"),
+    [
+        ("come back in 1500 ms", 1.5),
+        ("come back in 0 ms, please", 0.0),
+        ("come back in 999999999999 ms", 300.0),
+        ("come back in -1 ms", None),
+        ("do come back in 5 ms", None),
+        ("", None),
+    ],
+)
+def test_return_times(reason: str, seconds: float | None) -> None:
+    """Whatever is no time to come back is none, and none is endless."""
+    assert return_time(reason) == seconds
 
 
 @pytest.mark.parametrize("code", [1002, 1003, 1007, 1009, 4000, 4001, 4002, 4003, 4099, 4100, 4101, 4199])

@@ -77,6 +77,7 @@ async def test_a_front_from_start_to_end(tmp_path: Path, valkey: str, namespace:
                 await client.hello()
                 child.send_signal(signal.SIGTERM)
                 assert await client.code() == 4200
+                assert socket.close_reason == "come back in 0 ms"
             assert await soon(child.wait()) == 0
         multiplexer.cancel()
         await asyncio.gather(multiplexer, return_exceptions=True)

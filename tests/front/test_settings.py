@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from front.drain import Pace
 from front.settings import BadSettings, Settings, read_settings
 
 
@@ -23,10 +24,14 @@ def test_everything_set(tmp_path: Path) -> None:
             "FLUXWIRE_HOST": "::1",
             "FLUXWIRE_PORT": "0",
             "FLUXWIRE_WEB": str(tmp_path),
+            "FLUXWIRE_DRAIN_RATE": "50",
+            "FLUXWIRE_DRAIN_SECONDS": "2.5",
             "FLUXWIRE_GUESTS": "1",
         }
     )
-    assert settings == Settings("unix:///tmp/valkey.sock", b"k" * 40, "blue", "::1", 0, tmp_path, guests=True)
+    assert settings == Settings(
+        "unix:///tmp/valkey.sock", b"k" * 40, "blue", "::1", 0, tmp_path, Pace(50.0, 2.5), guests=True
+    )
 
 
 def test_all_faults_are_named_at_once(tmp_path: Path) -> None:
@@ -40,10 +45,20 @@ def test_all_faults_are_named_at_once(tmp_path: Path) -> None:
                 "FLUXWIRE_PORT": "65536",
                 "FLUXWIRE_WEB": str(tmp_path / "none"),
                 "FLUXWIRE_GUESTS": "yes",
+                "FLUXWIRE_DRAIN_RATE": "0",
+                "FLUXWIRE_DRAIN_SECONDS": "nan",
             }
         )
     named = [line.split()[0] for line in str(caught.value).splitlines()]
-    assert named == ["REDIS_URL", "FLUXWIRE_KEY_FILE", "FLUXWIRE_PORT", "FLUXWIRE_WEB", "FLUXWIRE_GUESTS"]
+    assert named == [
+        "REDIS_URL",
+        "FLUXWIRE_KEY_FILE",
+        "FLUXWIRE_PORT",
+        "FLUXWIRE_WEB",
+        "FLUXWIRE_GUESTS",
+        "FLUXWIRE_DRAIN_RATE",
+        "FLUXWIRE_DRAIN_SECONDS",
+    ]
 
 
 def test_a_missing_key_file_is_named(tmp_path: Path) -> None:
