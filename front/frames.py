@@ -5,7 +5,7 @@ will read is turned into bytes for the wire once, by :func:`websocket_frame`.
 """
 
 import re
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
@@ -190,7 +190,7 @@ def _require_object(params: Raw) -> None:
 
 
 class Down(msgspec.Struct, frozen=True, tag_field="type", gc=False):
-    """Base of all frames that a front writes; ``snapshot`` and ``update`` come ready from the multiplexer."""
+    """Base of all frames that a front writes; a ``snapshot``, and an ``update`` unless it is merged, comes ready."""
 
 
 class Fault(msgspec.Struct, frozen=True, gc=False):
@@ -249,7 +249,25 @@ class Commit(Down, frozen=True, tag="commit"):
     updates: int
 
 
-DownFrame = Welcome | Pong | Subscribed | Unsubscribed | Outcome | Commit
+class Operation(msgspec.Struct, frozen=True, gc=False):
+    """One operation of a patch (§3)."""
+
+    op: Literal["add", "remove", "replace"]
+    path: str
+    value: Raw | UnsetType = UNSET
+
+
+class Update(Down, frozen=True, tag="update", rename={"from_version": "from", "to_version": "to"}):
+    """A patch on its way (§3)."""
+
+    store: str
+    epoch: str
+    from_version: int
+    to_version: int
+    patch: list[Operation]
+
+
+DownFrame = Welcome | Pong | Subscribed | Unsubscribed | Outcome | Commit | Update
 
 _encoder = msgspec.json.Encoder()
 
