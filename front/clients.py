@@ -1,7 +1,7 @@
 """What the hub knows of one client: what it holds, what it waits for, and what it is about to be sent."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from broker.messages import Action
 
@@ -22,6 +22,21 @@ MOST_PATIENCE = 60.0  # seconds
 
 Rope = tuple["Rope | None", bytes]
 """Frames in order: those before, and the last one. A crowd that gets the same frames shares one rope of them."""
+
+
+class Wire(Protocol):
+    """The way to a client's socket; whoever carries :meth:`Hub.writes` has made it."""
+
+    def send(self, data: bytes, /) -> int:
+        """Give the socket what it takes at once; how many bytes that were.
+
+        Raises:
+            OSError: It takes nothing.
+
+        """
+
+    def leave(self, rest: bytes) -> None:
+        """Take charge of what was not sent."""
 
 
 @dataclass(slots=True, eq=False)
@@ -50,17 +65,14 @@ class Client:
     client_id: str
     subscriptions: dict[int, Subscription]
     outgoing: Rope | None
-    """Frames of this tick."""
-    write: Callable[[bytes], object]
-    """Takes what goes to its socket."""
+    """Frames of this tick, unless they are those of its crowd."""
+    wire: Wire
     window: int
     """Window bits of what it takes compressed; 0: nothing."""
     unanswered: "Unanswered | None" = None
     """Its actions under way, from the first one on."""
     blocked: bool = False
     """Whether the socket takes no more for now; frames of stores are then not queued."""
-    behind: dict[str, Position | None] | None = None
-    """Stores whose frames were held back, by key, with where the client stands in them."""
     failed: str | None = None
     """Why the connection must be closed with 4001, if it must."""
 
@@ -150,24 +162,3 @@ def frames_of(rope: Rope | None) -> list[bytes]:
         frames.append(frame)
     frames.reverse()
     return frames
-
-
-class Outbox:
-    """Collects the frames of one tick; each client gets its own as one write."""
-
-    __slots__ = ("dirty",)
-
-    def __init__(self) -> None:
-        self.dirty: list[Client] = []
-        """Clients with something in ``outgoing``, each once."""
-
-    def send(self, client: Client, data: bytes) -> None:
-        """Queue ready frames for a client."""
-        if client.outgoing is None:
-            self.dirty.append(client)
-        client.outgoing = (client.outgoing, data)
-
-    def take(self) -> list[Client]:
-        """The clients to be written to; their ``outgoing`` is to be let go."""
-        dirty, self.dirty = self.dirty, []
-        return dirty

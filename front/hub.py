@@ -5,7 +5,7 @@ is remembered until it is answered, so the bus may lose anything at any time.
 """
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from broker.bus import Missed, News
 from broker.messages import (
@@ -25,12 +25,13 @@ from broker.messages import (
 )
 from broker.registry import RENEW, Changes
 
-from .clients import Client, Outbox, Rope, Subscription, Unanswered, frames_of
+from .clients import Client, Rope, Subscription, Unanswered, Wire, frames_of
 from .codes import BUSY
 from .deflate import Deflater
 from .frames import Dispatch, Subscribe, Unsubscribe, build, outcome
 from .gates import Identity
 from .openings import Openings, asked_for
+from .outbox import Outbox
 from .registration import Registration
 from .store_cache import Position
 from .stores import Stores
@@ -104,18 +105,18 @@ class Hub:
 
     # Clients.
 
-    def opened(self, identity: Identity, client_id: str, *, write: Callable[[bytes], object], window: int) -> Client:
+    def opened(self, identity: Identity, client_id: str, *, wire: Wire, window: int) -> Client:
         """A connection was let in.
 
         Args:
             identity: Who it speaks for.
             client_id: The client's own id.
-            write: Kept for whoever carries :meth:`writes`.
+            wire: Kept for whoever carries :meth:`writes`.
             window: Window bits of what it takes compressed; 0: nothing.
 
         """
         self._numbers += 1
-        client = Client(self._numbers, identity, client_id, {}, None, write, window)
+        client = Client(self._numbers, identity, client_id, {}, None, wire, window)
         self._clients[client.number] = client
         self._registration.arrive(identity.actor)
         return client
@@ -138,7 +139,7 @@ class Hub:
 
     def blocked(self, client: Client) -> None:
         """A client's socket takes no more; say so when it has :meth:`drained`."""
-        client.blocked = True
+        self._stores.blocked(client)
 
     def drained(self, client: Client, now: float) -> None:
         """A client's socket takes frames again."""
@@ -280,18 +281,16 @@ class Hub:
         self.unregistered = False
         return self._stores.keys(), self._registration.take_all()
 
-    def writes(self) -> Iterable[tuple[Client, bytes]]:
-        """What each client gets of this tick, joined."""
-        # Those who hold the same stores follow each other, and share a rope: it is joined once for all of them.
+    def writes(self) -> Iterator[tuple[Iterable[Wire], bytes]]:
+        """The bytes of this tick, joined, and whom they go to; each client comes once. Exhaust it at once."""
         last: Rope | None = None
         last_window, data = -1, b""
-        for client in self._outbox.take():
-            outgoing = client.outgoing
-            if outgoing is not last or client.window != last_window:
-                last, last_window = outgoing, client.window
-                data = self._joined(frames_of(outgoing), client.window)
-            client.outgoing = None
-            yield client, data
+        for rope, window, wires in self._outbox.take():
+            # Those who get the same follow each other: it is joined once for all of them.
+            if rope is not last or window != last_window:
+                last, last_window = rope, window
+                data = self._joined(frames_of(rope), window)
+            yield wires, data
 
     # Inside.
 

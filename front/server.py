@@ -18,9 +18,10 @@ from broker.errors import BusFull, BusLost
 from broker.messages import Kick, Parcel
 from broker.registry import RENEW, Changes
 
-from .clients import Client
+from .clients import Client, Wire
 from .codes import CloseCode
 from .connection import HEARTBEAT, Connection, Opened, Refreshed, State
+from .direct_wire import DirectWire
 from .doorway import Doorway
 from .drain import Drain, Pace, farewell
 from .gates import Identity
@@ -38,10 +39,7 @@ CLOSE_WITHIN = 3.0
 """Seconds a client has to answer our close before its socket is cut."""
 
 WRITE_BUFFER = 262_144
-"""Bytes waiting for a client's socket from which on frames of stores are held back."""
-
-WRITE_BUFFER_DRAINED = 65_536
-"""Bytes waiting at which they are sent again."""
+"""A client for whom more bytes than this wait is not heard until it has read them: it would ask for more."""
 
 SWEEP = 0.25
 """Seconds between looks at what is due."""
@@ -76,6 +74,7 @@ class Socket(asyncio.Protocol):
         "_server",
         "_sockets",
         "_transport",
+        "_wire",
         "slot",
     )
 
@@ -85,11 +84,12 @@ class Socket(asyncio.Protocol):
         self._connection = Connection(verify=server.verify, window=window)
         self._transport: asyncio.Transport | None = None
         self._client: Client | None = None
+        self._wire: DirectWire | None = None  # once the client was let in
         self._good_until = math.inf  # its token, by the server's clock
         self._opened_at = self._heard_at = server.now()
         self._pinged = False
         self._blocked_at: float | None = None
-        self._blocked_bytes = 0  # that waited when it was looked at last
+        self._blocked_bytes = 0  # that would wait if none had been taken since it was looked at last
         self._closing_at: float | None = None
         self.slot: int | None = None
 
@@ -98,7 +98,8 @@ class Socket(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the socket over from the doorway."""
         self._transport = cast("asyncio.Transport", transport)
-        self._transport.set_write_buffer_limits(high=WRITE_BUFFER, low=WRITE_BUFFER_DRAINED)
+        # It pauses us as soon as anything has to wait, and resumes when nothing does.
+        self._transport.set_write_buffer_limits(high=0)
         self._sockets.add(self)
         self._server.wheel.put(self, self._opened_at + HELLO_WITHIN)
 
@@ -123,24 +124,27 @@ class Socket(asyncio.Protocol):
         self._leave()
 
     def pause_writing(self) -> None:
-        """The client reads too slowly: hold back what can be, and hear nothing from it that would ask for more."""
+        """The client reads too slowly: hold back what can be, and let nothing overtake what waits."""
         self._blocked_at = self._server.now()
         self._blocked_bytes = self._transport.get_write_buffer_size() if self._transport is not None else 0
-        if self._client is not None:
+        if self._wire is not None and self._client is not None:
+            self._wire.part()
             self._server.hub.blocked(self._client)
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.pause_reading()
         if self._closing_at is None:
             self._server.wheel.put(self, min(self._blocked_at + BLOCKED_AT_MOST, self._good_until))
 
     def resume_writing(self) -> None:
         """The client has read what waited."""
         self._blocked_at = None
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.resume_reading()
-        # While we did not listen it could not be heard.
+        # If we did not listen it could not be heard.
         self._heard_at = self._server.now()
-        if self._client is not None:
+        if self._transport is None or self._transport.is_closing():
+            return
+        if self._closing_at is None:
+            self._server.wheel.put(self, self._heard_at)  # for its heartbeat
+        self._transport.resume_reading()
+        if self._wire is not None and self._client is not None:
+            self._wire.reach(self._transport)
             self._server.hub.drained(self._client, self._heard_at)
             self._server.flush_soon()
 
@@ -222,12 +226,12 @@ class Socket(asyncio.Protocol):
             if isinstance(event, Opened):
                 self._prolong(event.identity)
                 assert self._transport is not None, "bytes come from a socket that is there"
-                # Straight to the transport: this is what is called once per client and tick.
-                self._client = hub.opened(
-                    event.identity, event.client, write=self._transport.write, window=self._connection.window
-                )
+                self._wire = DirectWire(self._write_rest)
+                self._client = hub.opened(event.identity, event.client, wire=self._wire, window=self._connection.window)
                 if self._blocked_at is not None:
                     hub.blocked(self._client)
+                else:
+                    self._wire.reach(self._transport)
                 if self._connection.state is State.OPEN:
                     # The welcome, in one write with what the hub is about to say.
                     for data in self._connection.data_to_send():
@@ -259,17 +263,32 @@ class Socket(asyncio.Protocol):
             if transport.is_closing():
                 return
             if data:
-                transport.write(data)
+                self._write(transport, data)
             elif transport.can_write_eof():
                 # Only our half: closing at once could take the close frame away from a client that is still sending.
                 transport.write_eof()
             else:
                 transport.close()
 
+    def _write_rest(self, data: bytes) -> None:
+        # Nothing follows a goodbye.
+        if self._client is not None and self._transport is not None and not self._transport.is_closing():
+            self._write(self._transport, data)
+
+    def _write(self, transport: asyncio.Transport, data: bytes) -> None:
+        blocked = self._blocked_at is not None
+        transport.write(data)
+        if self._blocked_at is not None:
+            if blocked:
+                self._blocked_bytes += len(data)
+            if transport.get_write_buffer_size() > WRITE_BUFFER:
+                transport.pause_reading()
+
     def _leave(self) -> None:
         client, self._client = self._client, None
-        if client is not None:
-            client.write = _nowhere
+        wire, self._wire = self._wire, None
+        if client is not None and wire is not None:
+            wire.part()
             self._server.hub.closed(client, self._server.now())
 
 
@@ -357,8 +376,19 @@ class Server:
 
     def _flush(self) -> None:
         self._flush_due = False
-        for client, data in self.hub.writes():
-            client.write(data)
+        left: list[tuple[Wire, bytes]] = []
+        for wires, data in self.hub.writes():
+            size = len(data)
+            # This is what runs once per client and tick.
+            for wire in wires:
+                try:
+                    sent = wire.send(data)
+                except OSError:
+                    sent = 0
+                if sent != size:
+                    left.append((wire, data[sent:]))
+        for wire, rest in left:
+            wire.leave(rest)
         if self.hub.has_messages or self.hub.has_changes:
             self._gathered.set()
 
@@ -449,7 +479,3 @@ class Server:
                 self.hub.bus_returned(self.now())
                 self.flush_soon()
             return result
-
-
-def _nowhere(data: bytes) -> None:
-    """Nothing follows a goodbye."""

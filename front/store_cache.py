@@ -1,4 +1,4 @@
-"""What a front keeps of one store: the newest snapshot and a ring of patches, all as bytes ready for the wire.
+"""What a front keeps of one store: the newest snapshot, ready for the wire, and a ring of patches.
 
 Nothing here knows who reads a store. The hub feeds in what the multiplexer sends, and asks for the bytes that
 bring a client from where it stands to where the store is. The chain they form is unbroken (docs/protocol.md §3).
@@ -11,11 +11,12 @@ from typing import NamedTuple
 from broker.messages import Snapshot, Update
 
 from .frames import websocket_frame
+from .merge import Unmergeable, merged
 
 RING_BYTES = 65_536
 """Least room for the patches of a store, in bytes; a store gets twice its snapshot if that is more."""
 
-JOINED = 8  # how many joined chains are kept; a herd that comes back stands at few versions
+MERGED = 8  # how many merged updates are kept; a herd that comes back stands at few versions
 
 
 class Position(NamedTuple):
@@ -25,19 +26,12 @@ class Position(NamedTuple):
     version: int
 
 
-class CatchUp(NamedTuple):
-    """Ready ``update`` frames, joined."""
-
-    data: bytes
-    updates: int
-    """How many frames are in ``data``."""
-
-
 class Patch(NamedTuple):
     """One link of the chain; where it leads is where the next one begins."""
 
     from_version: int
-    frame: bytes
+    update: bytes
+    """JSON of the ``update`` frame."""
 
 
 class StoreCache:
@@ -48,7 +42,7 @@ class StoreCache:
         "_base_version",
         "_held",
         "_held_bytes",
-        "_joined",
+        "_merged",
         "_patches",
         "_ring_bytes",
         "_room",
@@ -66,7 +60,7 @@ class StoreCache:
         self._room = RING_BYTES
         self._held: deque[Update] = deque()  # updates that wait for a snapshot, in the order they came
         self._held_bytes = 0
-        self._joined: dict[int, CatchUp] = {}  # by the version they begin at; good until the chain moves
+        self._merged: dict[int, bytes] = {}  # by the version they begin at; good until the chain moves
         self._whole: bytes | None = None  # likewise
 
     def take_update(self, update: Update) -> bytes:
@@ -82,9 +76,8 @@ class StoreCache:
                 return b""
             # Behind one that waits all wait, so that what a snapshot brings stays in order.
             if update.from_version == self.position.version and not self._held:
-                frame = websocket_frame(update.frame)
-                self._append(update, frame)
-                return frame
+                self._append(update)
+                return websocket_frame(update.frame)
         self._hold(update)
         return b""
 
@@ -97,36 +90,48 @@ class StoreCache:
 
         """
         news = self._place(snapshot)
+        base = self._base
         held, self._held, self._held_bytes = self._held, deque(), 0
         # Of another epoch than the newest word on the store, an update has nothing to wait for.
         followed = [self.take_update(update) for update in held if update.epoch == snapshot.epoch]
-        if news:
-            return self.whole() or b""
+        if news and base is not None:
+            # The ring may be too small for what waited, and then it does not begin at the snapshot any more.
+            return self.whole() or base + b"".join(followed)
         return b"".join(followed)
 
-    def since(self, position: Position | None) -> CatchUp | None:
-        """The updates that continue from a position, or None if the ring does not reach back to it."""
+    def since(self, position: Position | None) -> bytes | None:
+        """One update that continues from a position to the chain's end.
+
+        Returns:
+            Its frame; nothing to one who stands there already; None if the ring does not reach back to the position.
+
+        """
         if self.position is None or position is None or position.epoch != self.position.epoch:
             return None
         version = position.version
         if version == self.position.version:
-            return CatchUp(b"", 0)
-        if version not in self._joined:
+            return b""
+        if version not in self._merged:
             index = next((i for i, patch in enumerate(self._patches) if patch.from_version == version), None)
             if index is None:
                 return None
-            frames = [patch.frame for patch in islice(self._patches, index, None)]
-            if len(self._joined) == JOINED:
-                self._joined.clear()
-            self._joined[version] = CatchUp(b"".join(frames), len(frames))
-        return self._joined[version]
+            updates = [patch.update for patch in islice(self._patches, index, None)]
+            try:
+                update = merged(updates) if len(updates) > 1 else websocket_frame(updates[0])
+            except Unmergeable:
+                self._let_go()
+                return None
+            if len(self._merged) == MERGED:
+                del self._merged[next(iter(self._merged))]
+            self._merged[version] = update
+        return self._merged[version]
 
     def whole(self) -> bytes | None:
-        """The snapshot and the updates after it, or None if the ring does not reach back to a snapshot."""
+        """The snapshot and one update after it, or None if the ring does not reach back to a snapshot."""
         if self._whole is None and self._base is not None and self.position is not None:
             after = self.since(Position(self.position.epoch, self._base_version))
-            assert after is not None, "a snapshot is let go of together with the patch that continues it"
-            self._whole = self._base + after.data
+            if after is not None:
+                self._whole = self._base + after
         return self._whole
 
     @property
@@ -147,19 +152,26 @@ class StoreCache:
             return False
         self._base, self._base_version = websocket_frame(snapshot.frame), snapshot.version
         self._room = max(RING_BYTES, 2 * len(self._base))
-        self._forget_joined()
+        self._forget_merged()
         return news
 
-    def _append(self, update: Update, frame: bytes) -> None:
+    def _append(self, update: Update) -> None:
         self.position = Position(update.epoch, update.to_version)
-        self._forget_joined()
-        self._patches.append(Patch(update.from_version, frame))
-        self._ring_bytes += len(frame)
+        self._forget_merged()
+        self._patches.append(Patch(update.from_version, update.frame))
+        self._ring_bytes += len(update.frame)
         while self._ring_bytes > self._room:
             oldest = self._patches.popleft()
-            self._ring_bytes -= len(oldest.frame)
+            self._ring_bytes -= len(oldest.update)
             if oldest.from_version >= self._base_version:
                 self._base = None
+
+    def _let_go(self) -> None:
+        """Begin the ring anew at the chain's end; who stands elsewhere needs a snapshot."""
+        self._patches.clear()
+        self._ring_bytes = 0
+        self._base = None
+        self._forget_merged()
 
     def _hold(self, update: Update) -> None:
         self._held.append(update)
@@ -168,6 +180,6 @@ class StoreCache:
         while self._held_bytes > self._room and len(self._held) > 1:
             self._held_bytes -= len(self._held.popleft().frame)
 
-    def _forget_joined(self) -> None:
-        self._joined.clear()
+    def _forget_merged(self) -> None:
+        self._merged.clear()
         self._whole = None

@@ -1,17 +1,18 @@
 """Who holds which store, and what each gets when it moves (docs/protocol.md §3, §5).
 
-Bytes are made once per store and handed to everybody as the same object. A client whose socket is blocked
-gets no frames of stores; it is marked with where it stands, and catches up from the cache when it drains.
+Bytes are made once per store and handed to all who are in step with it, as one crowd. A client whose socket is blocked
+gets no frames of stores: it lags, with where it stands written down, and catches up from the cache when it drains.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 
 from broker.messages import Error, Fetch, Gone, Held, Snapshot, Update
 
-from .clients import Client, Outbox, Rope, Subscription
+from .clients import Client, Subscription
 from .frames import Commit, Subscribed, build, unsubscribed
+from .outbox import Crowd, Outbox
 from .registration import Registration
 from .store_cache import Position, StoreCache
 
@@ -41,19 +42,38 @@ def commit_frame(updates: int) -> bytes:
 
 
 class Store:
-    """One store on this front."""
+    """One store on this front. Its holders, who were told ``subscribed``, are either in step or lag."""
 
-    __slots__ = ("cache", "holders", "key", "pending", "suspended")
+    __slots__ = ("cache", "crowd", "key", "lagging", "more", "pending", "suspended")
 
     def __init__(self, key: str) -> None:
         self.key = key
         self.cache = StoreCache()
-        self.holders: dict[Client, int] = {}
-        """Clients that were told ``subscribed``, with how many of their ids name this store."""
+        self.crowd = Crowd()
+        """Holders who have all there is."""
+        self.lagging: dict[Client, Position | None] = {}
+        """Holders from whom frames are held back, with where their documents stand; None: nowhere."""
+        self.more: dict[Client, int] = {}
+        """How many further ids of a holder name this store, if any."""
         self.pending: dict[Subscription, None] = {}
         """Subscriptions that wait for a snapshot, in order."""
         self.suspended: set[Client] = set()
-        """Holders of whom it is asked whether they still may read; they are left behind until then."""
+        """Holders of whom it is asked whether they still may read; they lag until then."""
+
+    @property
+    def empty(self) -> bool:
+        """Whether nobody holds it or waits for it."""
+        return not (self.crowd or self.lagging or self.pending)
+
+    def holds(self, client: Client) -> bool:
+        """Whether a client is among the holders."""
+        return client in self.crowd or client in self.lagging
+
+    def let_go(self, client: Client) -> None:
+        """Make a holder none."""
+        self.crowd.discard(client)
+        self.lagging.pop(client, None)
+        self.suspended.discard(client)
 
 
 class Stores:
@@ -87,8 +107,7 @@ class Stores:
         store = self._stores.get(key)
         if store is not None and subscription.client in store.suspended:
             store.suspended.discard(subscription.client)
-            if not subscription.client.blocked:
-                self._catch_up(subscription.client, now)
+            self._catch_up(subscription.client, now)
         if subscription.key == key:
             return
         if subscription.key is not None:
@@ -113,32 +132,32 @@ class Stores:
         client = subscription.client
         if subscription in store.pending:
             del store.pending[subscription]
-        elif store.holders[client] > 1:
-            store.holders[client] -= 1
+        elif client in store.more:
+            store.more[client] -= 1
+            if not store.more[client]:
+                del store.more[client]
         else:
-            del store.holders[client]
-            store.suspended.discard(client)
-            _caught_up(client, store.key)
-        if not store.holders and not store.pending:
+            store.let_go(client)
+        if store.empty:
             self._idle[store.key] = now
 
     def take_updates(self, updates: Iterable[Update], now: float) -> None:
         """Take the updates of one commit to everybody who holds their stores."""
-        taken: list[tuple[Store, Update, bytes]] = []
+        taken: list[tuple[Store, bytes]] = []
         for update in updates:
             store = self._stores.get(update.key)
             if store is None:
                 continue
             frame = store.cache.take_update(update)
             if frame:
-                taken.append((store, update, frame))
+                taken.append((store, frame))
             elif store.cache.awaits_snapshot:
                 self._fetch(store.key, now)
         if len(taken) > 1:
-            self._announce(taken)
-        for store, update, frame in taken:
-            self._fan_out(store, Position(update.epoch, update.from_version), frame)
-        for store, _, _ in taken:
+            self._announce(store for store, _ in taken)
+        for store, frame in taken:
+            self._outbox.spread(store.crowd, frame)
+        for store, _ in taken:
             self._serve_pending(store, insist=False, now=now)
 
     def take_chain(self, updates: Sequence[Update], now: float) -> None:
@@ -146,10 +165,9 @@ class Stores:
         store = self._stores.get(updates[0].key)
         if store is None:
             return
-        taken = [(update, frame) for update in updates if (frame := store.cache.take_update(update))]
-        if taken:
-            first = taken[0][0]
-            self._fan_out(store, Position(first.epoch, first.from_version), b"".join(frame for _, frame in taken))
+        frames = b"".join(map(store.cache.take_update, updates))
+        if frames:
+            self._outbox.spread(store.crowd, frames)
             self._serve_pending(store, insist=False, now=now)
         if store.cache.awaits_snapshot:
             self._fetch(store.key, now)
@@ -160,11 +178,10 @@ class Stores:
         if store is None:
             return
         self._fetching.pop(snapshot.key, None)
-        before = store.cache.position
         data = store.cache.take_snapshot(snapshot)
         if data:
-            self._fan_out(store, before, data)
-        for client in [c for c in store.holders if c.behind is not None and not c.blocked and store.key in c.behind]:
+            self._outbox.spread(store.crowd, data)
+        for client in list(store.lagging):
             self._catch_up(client, now)
         self._serve_pending(store, insist=True, now=now)
         if store.cache.awaits_snapshot:
@@ -186,8 +203,7 @@ class Stores:
         self._registration.drop(gone.key)
         self._fetching.pop(gone.key, None)
         self._idle.pop(gone.key, None)
-        for client in {*store.holders, *(subscription.client for subscription in store.pending)}:
-            _caught_up(client, gone.key)
+        for client in {*store.crowd, *store.lagging, *(subscription.client for subscription in store.pending)}:
             for subscription in [s for s in client.subscriptions.values() if s.key == gone.key]:
                 if client in store.suspended:
                     # It is asked for anyway, and the answer may be another key.
@@ -213,10 +229,9 @@ class Stores:
                 subscription.key = None
                 suspended.append((store.key, subscription))
             store.pending.clear()
-            for client in store.holders:
-                if client not in store.suspended:
-                    store.suspended.add(client)
-                    _leave_behind(client, store.key, store.cache.position)
+            for client in [*store.crowd, *store.lagging]:
+                store.suspended.add(client)
+                self._fall_back(store, client)
                 suspended += [(store.key, one) for one in client.subscriptions.values() if one.key == store.key]
         return suspended
 
@@ -228,6 +243,12 @@ class Stores:
             del client.subscriptions[subscription.id]
             self._outbox.send(client, build(unsubscribed(subscription.id, error)))
 
+    def blocked(self, client: Client) -> None:
+        """Hold the frames of all its stores back from a client."""
+        client.blocked = True
+        for store in self._held_by(client):
+            self._fall_back(store, client)
+
     def drained(self, client: Client, now: float) -> None:
         """Let a client that was blocked catch up."""
         client.blocked = False
@@ -235,7 +256,11 @@ class Stores:
 
     def reached(self, client: Client, stores: dict[str, int]) -> dict[str, int]:
         """Of the stores an outcome names, those that a client holds (§4)."""
-        return {key: version for key, version in stores.items() if self._holds(client, key)}
+        return {
+            key: version
+            for key, version in stores.items()
+            if (store := self._stores.get(key)) is not None and store.holds(client)
+        }
 
     def keys(self) -> list[str]:
         """All stores."""
@@ -298,9 +323,12 @@ class Stores:
         stores = (self._stores.get(key) for key in keys)
         return [Held(store.key, *store.cache.position) for store in stores if store and store.cache.position]
 
-    def _holds(self, client: Client, key: str) -> bool:
-        store = self._stores.get(key)
-        return store is not None and client in store.holders
+    def _held_by(self, client: Client) -> Iterator[Store]:
+        """Each store that a client holds, once."""
+        for key in dict.fromkeys(subscription.key for subscription in client.subscriptions.values()):
+            store = self._stores.get(key) if key is not None else None
+            if store is not None and store.holds(client):
+                yield store
 
     def _fetch(self, key: str, now: float) -> None:
         if key not in self._fetching:
@@ -322,25 +350,26 @@ class Stores:
         client, position = subscription.client, store.cache.position
         if position is None:
             return False
-        data, resumed = b"", True
-        if client not in store.holders:
-            catch_up = store.cache.since(subscription.position)
-            if catch_up is not None:
-                data = catch_up.data
-            else:
+        data: bytes | None = b""
+        resumed = held = store.holds(client)
+        if not held:
+            data = store.cache.since(subscription.position)
+            resumed = data is not None
+            if data is None:
+                data = store.cache.whole()
                 # Another front was ahead of us: going back would show an older document for a moment.
-                ahead = _is_ahead(subscription.position, position)
-                whole = store.cache.whole()
-                if whole is None or (ahead and not insist):
+                if data is None or (_is_ahead(subscription.position, position) and not insist):
                     return False
-                data, resumed = whole, False
-        store.holders[client] = store.holders.get(client, 0) + 1
         answer = Subscribed(subscription.id, store.key, position.epoch, position.version, resumed)
         self._outbox.send(client, build(answer))
-        if data and client.blocked:
-            _leave_behind(client, store.key, subscription.position if resumed else None)
-        elif data:
-            self._outbox.send(client, data)
+        if held:
+            store.more[client] = store.more.get(client, 0) + 1
+        elif client.blocked:
+            store.lagging[client] = subscription.position if resumed else None
+        else:
+            if data:
+                self._outbox.send(client, data)
+            self._fall_in(store, client)
         return True
 
     def _serve_pending(self, store: Store, *, insist: bool, now: float) -> None:
@@ -353,75 +382,55 @@ class Stores:
         if store.pending:
             self._fetch(store.key, now)
 
-    def _announce(self, taken: list[tuple[Store, Update, bytes]]) -> None:
+    def _announce(self, stores: Iterable[Store]) -> None:
         """§5: say how many of the updates that follow each client gets, if more than one."""
         updates: Counter[Client] = Counter()
-        for store, _, _ in taken:
-            updates.update(c for c in store.holders if c.behind is None or not (c.blocked or store.key in c.behind))
+        for store in stores:
+            updates.update(store.crowd)
+        clients: defaultdict[int, list[Client]] = defaultdict(list)
         for client, number in updates.items():
+            clients[number].append(client)
+        for number, those in clients.items():
             if number > 1:
-                self._outbox.send(client, commit_frame(number))
+                self._outbox.hand_out(those, commit_frame(number))
 
-    def _fan_out(self, store: Store, before: Position | None, data: bytes) -> None:
-        """Send the same bytes to every holder that can take them; mark the others with where they stand."""
-        key = store.key
-        dirty = self._outbox.dirty
-        before_it: Rope | None = None
-        rope: Rope = (None, data)
-        for client in store.holders:
-            if client.blocked:
-                _leave_behind(client, key, before)
-                continue
-            if client.behind is not None and key in client.behind:
-                continue
-            # Outbox.send, spelt out: this is the loop that runs once per delivery. Who has got the same so far goes on
-            # sharing it, so that a delivery makes nothing.
-            outgoing = client.outgoing
-            if outgoing is None:
-                dirty.append(client)
-            if outgoing is not before_it:
-                before_it, rope = outgoing, (outgoing, data)
-            client.outgoing = rope
+    def _fall_back(self, store: Store, client: Client) -> None:
+        """Hold a store's frames back from a holder, from here on."""
+        if client in store.crowd:
+            self._outbox.set_apart(client)
+            store.crowd.discard(client)
+            store.lagging[client] = store.cache.position
+
+    def _fall_in(self, store: Store, client: Client) -> None:
+        """Let a holder who has all there is have what comes."""
+        store.lagging.pop(client, None)
+        store.crowd.add(client)
+        self._outbox.excuse(client, store.crowd)
 
     def _catch_up(self, client: Client, now: float) -> None:
-        behind, client.behind = client.behind or {}, None
-        frames: list[bytes] = []
-        updates, only_updates = 0, True
-        for key, position in behind.items():
-            store = self._stores[key]
-            if client in store.suspended:
-                _leave_behind(client, key, position)
+        """Bring a client that can take it to where its stores are (§5)."""
+        if client.blocked:
+            return
+        updates: list[bytes] = []
+        snapshots: list[bytes] = []
+        for store in self._held_by(client):
+            if client not in store.lagging or client in store.suspended:
                 continue
-            catch_up = store.cache.since(position)
-            data = catch_up.data if catch_up is not None else store.cache.whole()
-            if catch_up is not None:
-                updates += catch_up.updates
+            update = store.cache.since(store.lagging[client])
+            if update is not None:
+                updates += [update] if update else []
+            elif (snapshot := store.cache.whole()) is not None:
+                snapshots.append(snapshot)
             else:
-                only_updates = False
-            if data is None:
-                _leave_behind(client, key, position)
-                self._fetch(key, now)
-            else:
-                frames.append(data)
+                self._fetch(store.key, now)
+                continue
+            self._fall_in(store, client)
         # What collapsed becomes visible together: in between lie states that no commit had.
-        if only_updates and updates > 1:
-            frames.insert(0, commit_frame(updates))
-        for data in frames:
+        if len(updates) > 1:
+            updates.insert(0, commit_frame(len(updates)))
+        for data in (*updates, *snapshots):
             self._outbox.send(client, data)
 
 
 def _is_ahead(claimed: Position | None, ours: Position) -> bool:
     return claimed is not None and claimed.epoch == ours.epoch and claimed.version > ours.version
-
-
-def _leave_behind(client: Client, key: str, position: Position | None) -> None:
-    if client.behind is None:
-        client.behind = {}
-    client.behind.setdefault(key, position)
-
-
-def _caught_up(client: Client, key: str) -> None:
-    if client.behind is not None:
-        client.behind.pop(key, None)
-        if not client.behind:
-            client.behind = None

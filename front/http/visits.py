@@ -29,10 +29,15 @@ class Visit:
         self._arrived = asyncio.Event()
         self.client: Client | None = None
 
-    def write(self, data: bytes) -> None:
-        """Take the frames of a tick."""
+    def send(self, data: bytes, /) -> int:
+        """Take the frames of a tick, all of them."""
         self._heard += payloads(data)
         self._arrived.set()
+        return len(data)
+
+    def leave(self, rest: bytes) -> None:
+        """Nothing is ever left."""
+        raise NotImplementedError
 
     def say(self, frame: Subscribe | Unsubscribe | Dispatch) -> None:
         """Tell the hub what the request is about.
@@ -77,7 +82,7 @@ def visit(server: Server, identity: Identity, client_id: str) -> Iterator[Visit]
 
     """
     visitor = Visit(server)
-    client = visitor.client = server.hub.opened(identity, client_id, write=visitor.write, window=0)
+    client = visitor.client = server.hub.opened(identity, client_id, wire=visitor, window=0)
     try:
         yield visitor
     finally:

@@ -17,6 +17,7 @@ from broker.messages import (
     Open,
     Opened,
     Outcome,
+    Recheck,
     Renew,
     Renewed,
     Snapshot,
@@ -30,6 +31,7 @@ from front.hub import FRESH, PARCEL, PARCEL_BYTES, Hub
 from front.runs import runs
 from front.stores import COMPARED, GRACE, ON_ITS_WAY, PATIENCE
 
+from .wire import Letterbox, carry, texts
 from .world import Simulated, World, snapshot_frame, update_frame
 
 T = TypeVar("T")
@@ -73,7 +75,8 @@ def test_an_update_is_one_object_for_all() -> None:
     world, clients = settled("a", clients=20)
     world.commit("a")
     world.hub.take(world.shared.popleft(), world.now)
-    written = [data for _, data in world.hub.writes()]
+    assert carry(world.hub) == len(clients)
+    written = [data for client in clients for data in client.box.empty()]
     assert len(written) == len(clients)
     assert len({id(data) for data in written}) == 1
 
@@ -102,8 +105,66 @@ def test_a_blocked_client_costs_nothing_and_catches_up() -> None:
     world.hub.drained(slow.client, world.now)
     world.flush()
     assert (slow.documents["a{}"].version, slow.documents["b{}"].version) == (3, 1)
-    assert slow.together == [["a{}", "a{}", "a{}", "b{}"]]
+    assert slow.together == [["a{}", "b{}"]], "one update a store, whatever it missed"
     assert asked(world, Fetch) == []
+
+
+def test_a_client_blocked_in_the_middle_of_a_tick() -> None:
+    """It has been given what came before, though it is not written yet; what comes after is held back."""
+    world, (slow, other) = settled("a", clients=2)
+    for version in range(2):
+        world.commit("a")
+        world.hub.take(world.shared.popleft(), world.now)
+        if version == 0:
+            world.hub.blocked(slow.client)
+    world.flush()
+    assert (slow.documents["a{}"].version, other.documents["a{}"].version) == (1, 2)
+    world.hub.drained(slow.client, world.now)
+    world.flush()
+    assert slow.documents["a{}"].version == 2
+
+
+def test_who_comes_in_the_middle_of_a_tick() -> None:
+    """What others are about to get is in the snapshot already."""
+    world, (client, other) = settled("a", clients=2)
+    world.unsubscribe(client, 1)
+    world.ticking = True
+    world.commit("a")
+    world.hub.take(world.shared.popleft(), world.now)
+    world.subscribe(client, "a", resume=True)
+    world.ticking = False
+    world.flush()
+    assert (client.documents["a{}"].version, other.documents["a{}"].version) == (1, 1)
+
+
+def test_a_crowd_of_two_stores_shares_its_bytes() -> None:
+    """Promise 6: a commit of several stores is joined once for all who hold the same of them."""
+    world, clients = settled("a", "b", clients=20)
+    one = world.connect()
+    world.subscribe(one, "b")
+    world.talk()
+    world.commit("a", "b")
+    world.hub.take(world.shared.popleft(), world.now)
+    carry(world.hub)
+    written = [data for client in clients for data in client.box.empty()]
+    assert len({id(data) for data in written}) == 1
+    assert [frame["type"] for frame in texts(written[0])] == ["commit", "update", "update"]
+    assert [frame["type"] for frame in texts(one.box.empty()[0])] == ["update"]
+
+
+def test_who_may_read_only_one_of_two_stores_yet() -> None:
+    """§5: what is asked about stays behind; the rest does not wait for it, nor for a snapshot that has to come."""
+    world, (client,) = settled("a", "b")
+    world.hub.blocked(client.client)
+    world.hub.take(Recheck("a"), world.now)
+    world.commit("a", "b")
+    while world.shared:
+        world.hub.take(world.shared.popleft(), world.now)
+    world.hub.drained(client.client, world.now)
+    world.flush()
+    assert (client.documents["a{}"].version, client.documents["b{}"].version) == (0, 1)
+    world.talk()
+    assert client.documents["a{}"].version == 1
 
 
 def test_outcomes_reach_a_blocked_client() -> None:
@@ -149,7 +210,7 @@ def test_a_resume_beyond_our_version_waits_for_a_newer_one() -> None:
     client.old["a{}"].version = 1
     world.commit("a")
     world.subscribe(client, "a", resume=True)
-    assert client.keys == {1: ""}
+    assert client.keys == {2: ""}
     world.talk()
     assert client.documents["a{}"].version == 1
 
@@ -533,15 +594,19 @@ def test_bytes_for_many_are_made_once() -> None:
     hub = Hub(front="f")
     frames = [websocket_frame(b"x" * 400), websocket_frame(b"y" * 400)]
     windows = (0, 0, 15, 15, 9)
-    for number, window in enumerate(windows):
-        client = hub.opened(Identity("ada", "{}"), str(number), write=lambda _: None, window=window)
+    boxes = [Letterbox() for _ in windows]
+    for number, (box, window) in enumerate(zip(boxes, windows, strict=True)):
+        client = hub.opened(Identity("ada", "{}"), str(number), wire=box, window=window)
         hub.receive(client, Subscribe([StoreRequest(1, "a")]), 0.0)
     hub.take(Opened(1, "a{}", shared=True, ttl_ms=5_000), 0.0)
     hub.take(Snapshot("a{}", "e", 0, snapshot_frame("a{}", "e", 0)), 0.0)
-    assert len(list(hub.writes())) == len(windows)
+    assert carry(hub) == len(windows)
+    for box in boxes:
+        box.empty()
     for version, text in enumerate((b"x" * 400, b"y" * 400)):
         hub.take(Commit([Update("a{}", "e", version, version + 1, text)]), 0.0)
-    plain, again, packed, packed_again, small = (data for _, data in hub.writes())
+    carry(hub)
+    plain, again, packed, packed_again, small = (data for box in boxes for data in box.empty())
     assert plain is again
     assert plain == b"".join(frames)
     assert packed is packed_again
@@ -557,11 +622,11 @@ def test_a_run_is_as_its_commits() -> None:
     sent = []
     for together in (True, False):
         hub = Hub(front="f")
-        client = hub.opened(Identity("ada", "{}"), "c", write=lambda _: None, window=0)
+        client = hub.opened(Identity("ada", "{}"), "c", wire=Letterbox(), window=0)
         hub.receive(client, Subscribe([StoreRequest(1, "a")]), 0.0)
         hub.take(Opened(1, key, shared=True, ttl_ms=5_000), 0.0)
         hub.take(Snapshot(key, "e", 0, snapshot_frame(key, "e", 0)), 0.0)
-        list(hub.writes())
+        carry(hub)
         while hub.parcel() is not None:
             pass
         commits = [Commit([update]) for update in updates]

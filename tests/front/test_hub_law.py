@@ -46,6 +46,12 @@ class Front(RuleBasedStateMachine):
             self.world.hub.drained(client.client, self.world.now)
             self.world.flush()
 
+    @rule(ticking=st.booleans())
+    def tick(self, ticking: bool) -> None:
+        """Let writes gather, or go."""
+        self.world.ticking = ticking
+        self.world.flush()
+
     @rule(touched=st.lists(names, min_size=1, max_size=3), step=st.integers(1, 3))
     def commit(self, touched: list[str], step: int) -> None:
         self.world.commit(*touched, step=step)
@@ -112,4 +118,4 @@ class Front(RuleBasedStateMachine):
 
 
 TestFront = Front.TestCase
-TestFront.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+TestFront.settings = settings(max_examples=max(200, settings().max_examples), stateful_step_count=40)

@@ -3,9 +3,11 @@ from front.clients import Client, Subscription
 from front.gates import Identity
 from front.openings import MOST_VERDICTS, PATIENCE, Openings
 
+from .wire import Letterbox
+
 
 def subscription(actor: str = "ada", number: int = 1) -> Subscription:
-    client = Client(1, Identity(actor, f'{{"sub":"{actor}"}}'), "c", {}, None, lambda _: None, 0)
+    client = Client(1, Identity(actor, f'{{"sub":"{actor}"}}'), "c", {}, None, Letterbox(), 0)
     client.subscriptions[number] = Subscription(client, number, None)
     return client.subscriptions[number]
 

@@ -1,7 +1,7 @@
 import json
 
 from broker.messages import Snapshot, Update
-from front.store_cache import RING_BYTES, Position, StoreCache
+from front.store_cache import MERGED, RING_BYTES, Position, StoreCache
 
 from .wire import Json, texts
 
@@ -51,7 +51,7 @@ def test_the_chain_grows() -> None:
     """Each next update goes to holders and is there for newcomers."""
     cache = filled(update(0, 1), update(1, 4))
     assert cache.position == Position("e", 4)
-    assert steps(cache.whole()) == ["=0", "0>1", "1>4"]
+    assert steps(cache.whole()) == ["=0", "0>4"]
 
 
 def test_everybody_gets_the_same_bytes() -> None:
@@ -75,16 +75,15 @@ def test_a_resume_continues_where_it_ended() -> None:
     """§3: within the ring the updates after a position, at the end none, elsewhere no answer."""
     cache = filled(update(0, 1), update(1, 4), update(4, 5))
     since = {version: cache.since(Position("e", version)) for version in range(7)}
-    assert [steps(c.data) if c else None for c in since.values()] == [
-        ["0>1", "1>4", "4>5"],
-        ["1>4", "4>5"],
+    assert [steps(data) if data is not None else None for data in since.values()] == [
+        ["0>5"],
+        ["1>5"],
         None,
         None,
         ["4>5"],
         [],
         None,
     ]
-    assert [c.updates for c in since.values() if c] == [3, 2, 1, 0]
     assert cache.since(Position("other", 1)) is None
 
 
@@ -153,13 +152,44 @@ def test_the_ring_is_capped() -> None:
     assert steps(cache.whole()) == ["=5", "5>6"]
 
 
+def test_what_cannot_be_merged_is_let_go() -> None:
+    """A patch that an application said badly reaches holders as it is; who lags gets the next snapshot instead."""
+    bad = Update("s", "e", 1, 2, update(1, 2).frame.replace(b'"add"', b'"test"'))
+    cache = filled(update(0, 1), bad, update(2, 3))
+    assert cache.since(Position("e", 1)) is None
+    assert cache.whole() is None
+    assert cache.since(Position("e", 3)) == b""
+    assert cache.take_snapshot(snapshot(3)) == b""
+    assert cache.take_update(update(3, 4))
+    assert steps(cache.whole()) == ["=3", "3>4"]
+
+
+def test_few_merged_updates_are_kept() -> None:
+    """Of the versions that somebody comes back with, those of late."""
+    cache = filled(*(update(n, n + 1) for n in range(MERGED + 2)))
+    first = cache.since(Position("e", 0))
+    for version in range(1, MERGED + 1):
+        cache.since(Position("e", version))
+    assert len(cache._merged) == MERGED
+    assert cache.since(Position("e", 0)) is not first
+    assert cache.since(Position("e", 0)) == first
+
+
+def test_what_waited_may_be_more_than_the_ring() -> None:
+    """With the snapshot it has to reach everybody, all the same."""
+    cache = filled()
+    assert cache.take_update(update(1, 2, padding=2 * RING_BYTES)) == b""
+    assert steps(cache.take_snapshot(snapshot(1))) == ["=1", "1>2"]
+    assert cache.whole() is None
+
+
 def test_a_large_store_gets_a_large_ring() -> None:
     """Patches may weigh twice what the snapshot does."""
     cache = StoreCache()
     cache.take_snapshot(snapshot(0, padding=RING_BYTES))
     for number in range(3):
         cache.take_update(update(number, number + 1, padding=RING_BYTES // 2))
-    assert steps(cache.whole()) == ["=0", "0>1", "1>2", "2>3"]
+    assert steps(cache.whole()) == ["=0", "0>3"]
 
 
 def test_an_update_larger_than_the_ring_moves_the_chain() -> None:

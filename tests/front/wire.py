@@ -5,6 +5,8 @@ from typing import Any
 
 from websockets.frames import Frame, Opcode
 
+from front.hub import Hub
+
 KEY = b"a key of thirty-two bytes or more"
 
 Json = dict[str, Any]
@@ -59,3 +61,32 @@ def texts(data: bytes) -> list[Json]:
     frames = Reader().feed(data)
     assert all(opcode is Opcode.TEXT for opcode, _ in frames)
     return [json.loads(payload) for _, payload in frames]
+
+
+class Letterbox:
+    """Stands for a client's socket, and takes everything."""
+
+    def __init__(self) -> None:
+        self._writes: list[bytes] = []
+
+    def send(self, data: bytes, /) -> int:
+        self._writes.append(data)
+        return len(data)
+
+    def leave(self, rest: bytes) -> None:
+        raise AssertionError("it took everything")
+
+    def empty(self) -> list[bytes]:
+        """What was written since the last look."""
+        writes, self._writes = self._writes, []
+        return writes
+
+
+def carry(hub: Hub) -> int:
+    """Write what a hub has for its clients; how many writes that were."""
+    count = 0
+    for wires, data in hub.writes():
+        for wire in wires:
+            assert wire.send(data) == len(data)
+            count += 1
+    return count

@@ -29,8 +29,9 @@ from front.clients import Client
 from front.frames import Dispatch, Subscribe, Unsubscribe, parse
 from front.gates import Identity
 from front.hub import Hub
+from front.runs import runs
 
-from .wire import Json, texts
+from .wire import Json, Letterbox, carry, texts
 
 
 def snapshot_frame(key: str, epoch: str, version: int) -> bytes:
@@ -55,9 +56,12 @@ class Simulated:
 
     client: Client
     id: str
+    box: Letterbox
     documents: dict[str, Document] = field(default_factory=dict)
     keys: dict[int, str] = field(default_factory=dict)
     """By live subscription id; empty until it is answered."""
+    asked: int = 0
+    """The highest id it has used."""
     sent: int = 0
     outcomes: list[Json] = field(default_factory=list)
     refused: list[Json] = field(default_factory=list)
@@ -150,19 +154,23 @@ class World:
         self.own: deque[MultiplexerMessage] = deque()
         self.shared: deque[MultiplexerMessage] = deque()
         self.forbidden: set[str] = set()
+        self.ticking = False
+        """Whether what the hub has for clients is left to gather."""
 
     # Clients.
 
     def connect(self, actor: str = "ada") -> Simulated:
         identity = Identity(actor, f'{{"sub":"{actor}"}}')
         name = f"client {len(self.clients)}"
-        simulated = Simulated(self.hub.opened(identity, name, write=lambda _: None, window=0), name)
+        box = Letterbox()
+        simulated = Simulated(self.hub.opened(identity, name, wire=box, window=0), name, box)
         self.clients.append(simulated)
         return simulated
 
     def subscribe(self, simulated: Simulated, name: str, *, resume: bool = False, number: int | None = None) -> int:
         if number is None:
-            number = next(n for n in range(1, 1000) if n not in simulated.keys)
+            number = simulated.asked + 1
+        simulated.asked = max(simulated.asked, number)
         request: Json = {"id": number, "name": name}
         old = simulated.old.get(f"{name}{{}}")
         if old is not None and resume:
@@ -196,10 +204,14 @@ class World:
         self.flush()
 
     def flush(self) -> None:
-        by_client = {simulated.client: simulated for simulated in self.clients}
-        for client, data in self.hub.writes():
-            if client in by_client:
-                by_client[client].feed(data)
+        if self.ticking:
+            return
+        carry(self.hub)
+        for simulated in self.clients:
+            writes = simulated.box.empty()
+            assert len(writes) <= 1, "one write per client and tick"
+            for data in writes:
+                simulated.feed(data)
 
     # The multiplexer.
 
@@ -269,8 +281,8 @@ class World:
 
     def hear(self, stream: deque[MultiplexerMessage], most: int = 10**6) -> None:
         """Deliver what a stream has."""
-        for _ in range(min(most, len(stream))):
-            self.hub.take(stream.popleft(), self.now)
+        for run in runs([stream.popleft() for _ in range(min(most, len(stream)))]):
+            self.hub.take_run(run, self.now)
         self.flush()
 
     def lead(self) -> None:
@@ -293,6 +305,7 @@ class World:
 
     def settle(self) -> None:
         """Let the dust settle: nothing is lost any more, all sockets drain, time passes."""
+        self.ticking = False
         self.hub.bus_returned(self.now)
         for simulated in self.clients:
             if simulated.client.blocked:
