@@ -6,13 +6,16 @@ old one might still commit: ``flux.dispatch`` holds the term's row for share whi
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 
 from .database import Database
 
 log = logging.getLogger("multiplexer.leadership")
 
 
-async def take_lead(database: Database, *, name: str, heartbeat: float, patience: float) -> int:
+async def take_lead(
+    database: Database, *, name: str, heartbeat: float, patience: float, able: Callable[[], Awaitable[bool]]
+) -> int:
     """Stand by until the lead is free, and take it.
 
     Args:
@@ -20,6 +23,7 @@ async def take_lead(database: Database, *, name: str, heartbeat: float, patience
         name: This multiplexer's name.
         heartbeat: How often to look, in seconds.
         patience: After how long a silence the lead is free, in seconds.
+        able: Tells whether this multiplexer could do anything with the lead.
 
     Returns:
         The term that this multiplexer leads now.
@@ -29,9 +33,11 @@ async def take_lead(database: Database, *, name: str, heartbeat: float, patience
     while True:
         term, silence, leader = await database.leader()
         # One that led before and has come back need not wait for its own silence.
-        if (silence > patience or leader == name) and (taken := await database.take_lead(term, name)) is not None:
-            log.info("leads term %d", taken)
-            return taken
+        if (silence > patience or leader == name) and await able():
+            taken = await database.take_lead(term, name)
+            if taken is not None:
+                log.info("leads term %d", taken)
+                return taken
         if not standing_by:
             log.info("stands by; %s leads term %d", leader, term)
             standing_by = True

@@ -3,7 +3,8 @@
 Five tasks, each a short loop: actions in and outcomes out, questions of fronts, doorbells, signs of life, and new
 partitions.
 Crash-only: whatever goes wrong with the database ends all of them, and the next lead begins with what the bus hands
-out again. A loss of the bus ends nothing: it is committed, and fronts ask again.
+out again. A short loss of the bus ends nothing: it is committed, and fronts ask again. A longer one ends the lead,
+which nobody takes who cannot reach the bus.
 """
 
 import asyncio
@@ -76,7 +77,7 @@ class Multiplexer:
     @staticmethod
     def _explain(end: BaseException | None) -> None:
         causes = end.exceptions if isinstance(end, BaseExceptionGroup) else (end,)
-        if all(isinstance(cause, DatabaseLost | TermEnded) for cause in causes):
+        if all(isinstance(cause, DatabaseLost | TermEnded | BusLost) for cause in causes):
             log.warning("the lead ended: %s", causes[0])
         else:
             # A fault of ours. The next lead begins from scratch, so going on is safe, and stopping helps nobody.
@@ -92,7 +93,11 @@ class Multiplexer:
             most_bytes=settings.most_bytes,
         ) as database:
             term = await take_lead(
-                database, name=settings.name, heartbeat=settings.heartbeat, patience=settings.patience
+                database,
+                name=settings.name,
+                heartbeat=settings.heartbeat,
+                patience=settings.patience,
+                able=self._reaches_bus,
             )
             doorbells = Doorbells()
             await database.listen(doorbells.ring)
@@ -136,7 +141,9 @@ class Multiplexer:
                         await self._take(received.result(), questions)
                 except BusLost as error:
                     log.warning("the bus is lost: %s", error)
-                    await asyncio.sleep(PAUSE)
+                    if not await self._bus_returns():
+                        # Another multiplexer may reach it.
+                        raise
                 # Whatever arrives while these run is the next batch.
                 while batch := self._dispatcher.next_batch(self._clock()):
                     await self._run_batch(batch, term, database)
@@ -144,6 +151,23 @@ class Multiplexer:
             if receiving is not None:
                 receiving.cancel()
                 await asyncio.wait([receiving])
+
+    async def _bus_returns(self) -> bool:
+        """Wait for the bus, for as long as others would wait for a sign of life of ours."""
+        until = self._clock() + self._settings.patience
+        while self._clock() < until:
+            await asyncio.sleep(PAUSE)
+            if await self._reaches_bus():
+                return True
+        return False
+
+    async def _reaches_bus(self) -> bool:
+        try:
+            async with asyncio.timeout(self._settings.patience):
+                await self._bus.find(())
+        except (BusLost, TimeoutError):
+            return False
+        return True
 
     async def _take(self, deliveries: Sequence[Delivery], questions: Questions) -> None:
         for delivery in deliveries:

@@ -1,11 +1,15 @@
 """The multiplexer between a bus in memory and a real Postgres."""
 
 import asyncio
+from dataclasses import replace
+from typing import Any, cast
 
 import asyncpg
 import orjson
 import pytest
 
+from broker.bus import MultiplexerBus
+from broker.errors import BusLost
 from broker.memory_bus import MemoryBus
 from broker.messages import (
     Commit,
@@ -209,6 +213,41 @@ async def test_a_store_that_is_gone_is_said_to_be(front: Front) -> None:
     await front.say(Fetch("nowhere{}"), Fetch("rooms{}"))
     assert (await front.hear(Gone)).key == "nowhere{}"
     assert (await front.hear(Snapshot)).key == "rooms{}"
+
+
+class Severed:
+    """A multiplexer's end of a bus that can be cut off from it."""
+
+    def __init__(self, end: MultiplexerBus) -> None:
+        self._end = end
+        self.cut = False
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - as the end has it
+        if self.cut:
+            raise BusLost("cut off")
+        return getattr(self._end, name)
+
+
+async def test_who_cannot_reach_the_bus_gives_up_the_lead(settings: Settings, memory_bus: MemoryBus) -> None:
+    """A leader that lost the bus makes room for one that has not; alone, it leads again when the bus is back."""
+    severed = Severed(memory_bus.multiplexer())
+    one = asyncio.create_task(Multiplexer(settings, cast("MultiplexerBus", severed)).run())
+    bus = memory_bus.front("f1")
+    await bus.start()
+    front = Front(bus, "f1")
+    await enter(front)
+    severed.cut = True
+    await front.say(front.action("rename_room", '{"room": "lobby", "title": "Two"}'))
+    other = Multiplexer(replace(settings, name="two"), memory_bus.multiplexer())
+    two = asyncio.create_task(other.run())
+    assert (await front.outcome(3)).status == "ok"
+    two.cancel()
+    await asyncio.wait([two])
+    severed.cut = False
+    await front.say(front.action("rename_room", '{"room": "lobby", "title": "Three"}'))
+    assert (await front.outcome(4)).status == "ok"
+    one.cancel()
+    await asyncio.wait([one])
 
 
 async def test_successor_takes_over(
