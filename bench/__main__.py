@@ -17,6 +17,7 @@ BENCHMARKS = {
     "front": "bench.front",
     "sql": "bench.sql",
     "replay": "bench.replay",
+    "registry": "bench.registry",
 }
 """The first part of a figure's name, and the module whose ``run`` measures it."""
 

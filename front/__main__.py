@@ -26,7 +26,7 @@ async def run(settings: Settings, bound: socket.socket) -> None:
     """Run a front on a bound socket until SIGTERM or SIGINT; it then sends its clients to other fronts, and ends."""
     front = secrets.token_hex(8)
     gate = TokenGate(settings.key)
-    bus = RedisFrontBus(settings.redis_url, settings.namespace, front)
+    bus = RedisFrontBus(settings.redis_url, settings.namespace, front, most=settings.most_parcels)
     server = Server(hub=Hub(front=front), bus=bus, verify=gate.verify)
     http = application(server=server, gate=gate, web=settings.web, guests=settings.guests)
     port = listener(http=http, accept=server.accept)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from broker.errors import BadAddress
+from broker.redis_bus import MAX_PARCELS
 from broker.redis_connection import check_address
 
 from .drain import Pace
@@ -36,6 +37,8 @@ class Settings:
     """Folder of the built web client, served at ``/``; FLUXWIRE_WEB."""
     pace: Pace = DEFAULT_PACE
     """How fast clients are sent to other fronts at the end; FLUXWIRE_DRAIN_RATE, FLUXWIRE_DRAIN_SECONDS."""
+    most_parcels: int = MAX_PARCELS
+    """Parcels on the action bus from which on clients are told to wait; FLUXWIRE_BUS_PARCELS."""
     guests: bool = False
     """Whether ``POST /guest`` hands out tokens to anybody; FLUXWIRE_GUESTS=1."""
 
@@ -71,10 +74,9 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             if len(key) < SHORTEST_KEY:
                 faults.append(f"FLUXWIRE_KEY_FILE {key_file} holds {len(key)} bytes, a key needs {SHORTEST_KEY}")
 
-    port_text = environment.get("FLUXWIRE_PORT", "8000")
-    port = int(port_text) if port_text.isascii() and port_text.isdigit() else -1
-    if not 0 <= port <= 65_535:  # noqa: PLR2004 - TCP's range; 0 lets the system choose
-        faults.append(f"FLUXWIRE_PORT must be a port number, not {port_text!r}")
+    # 0 lets the system choose.
+    port = _number(environment, "FLUXWIRE_PORT", 8000, range(65_536), faults)
+    most_parcels = _number(environment, "FLUXWIRE_BUS_PARCELS", MAX_PARCELS, range(1, 10**9), faults)
 
     web_text = environment.get("FLUXWIRE_WEB", "")
     web = Path(web_text) if web_text else None
@@ -99,6 +101,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         host=environment.get("FLUXWIRE_HOST") or "127.0.0.1",
         port=port,
         web=web,
+        most_parcels=most_parcels,
         guests=guests == "1",
         pace=pace,
     )
@@ -112,4 +115,12 @@ def _above_zero(environment: Mapping[str, str], name: str, default: float, fault
         number = math.nan
     if not 0 < number < math.inf:
         faults.append(f"{name} must be a number above 0, not {text!r}")
+    return number
+
+
+def _number(environment: Mapping[str, str], name: str, default: int, allowed: range, faults: list[str]) -> int:
+    text = environment.get(name) or str(default)
+    number = int(text) if text.isascii() and text.isdigit() else -1
+    if number not in allowed:
+        faults.append(f"{name} must be a number from {allowed.start} to {allowed.stop - 1}, not {text!r}")
     return number

@@ -26,11 +26,12 @@ def test_everything_set(tmp_path: Path) -> None:
             "FLUXWIRE_WEB": str(tmp_path),
             "FLUXWIRE_DRAIN_RATE": "50",
             "FLUXWIRE_DRAIN_SECONDS": "2.5",
+            "FLUXWIRE_BUS_PARCELS": "99",
             "FLUXWIRE_GUESTS": "1",
         }
     )
     assert settings == Settings(
-        "unix:///tmp/valkey.sock", b"k" * 40, "blue", "::1", 0, tmp_path, Pace(50.0, 2.5), guests=True
+        "unix:///tmp/valkey.sock", b"k" * 40, "blue", "::1", 0, tmp_path, Pace(50.0, 2.5), most_parcels=99, guests=True
     )
 
 
@@ -43,6 +44,7 @@ def test_all_faults_are_named_at_once(tmp_path: Path) -> None:
                 "REDIS_URL": "http://localhost",
                 "FLUXWIRE_KEY_FILE": str(tmp_path / "key"),
                 "FLUXWIRE_PORT": "65536",
+                "FLUXWIRE_BUS_PARCELS": "0",
                 "FLUXWIRE_WEB": str(tmp_path / "none"),
                 "FLUXWIRE_GUESTS": "yes",
                 "FLUXWIRE_DRAIN_RATE": "0",
@@ -54,6 +56,7 @@ def test_all_faults_are_named_at_once(tmp_path: Path) -> None:
         "REDIS_URL",
         "FLUXWIRE_KEY_FILE",
         "FLUXWIRE_PORT",
+        "FLUXWIRE_BUS_PARCELS",
         "FLUXWIRE_WEB",
         "FLUXWIRE_GUESTS",
         "FLUXWIRE_DRAIN_RATE",
