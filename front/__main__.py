@@ -16,6 +16,9 @@ from .gates import TokenGate
 from .http import application
 from .hub import Hub
 from .listener import listener, shared_port
+from .origins import Origins
+from .proxies import Proxies
+from .rules import Rules
 from .server import Server, Socket
 from .settings import BadSettings, Settings, read_settings
 
@@ -27,7 +30,13 @@ async def run(settings: Settings, bound: socket.socket) -> None:
     front = secrets.token_hex(8)
     gate = TokenGate(settings.key)
     bus = RedisFrontBus(settings.redis_url, settings.namespace, front, most=settings.most_parcels)
-    server = Server(hub=Hub(front=front), bus=bus, verify=gate.verify)
+    rules = Rules(
+        origins=Origins(settings.origins),
+        cookie=settings.cookie,
+        proxies=Proxies(settings.proxies),
+        limits=settings.limits,
+    )
+    server = Server(hub=Hub(front=front, rules=rules), bus=bus, verify=gate.verify, rules=rules)
     http = application(server=server, gate=gate, web=settings.web, guests=settings.guests)
     port = listener(http=http, accept=server.accept)
     told, hurry = asyncio.Event(), asyncio.Event()

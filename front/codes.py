@@ -39,8 +39,13 @@ class CloseCode(IntEnum):
     """Nothing was heard for too long."""
     BLOCKED = 4202
     """The socket stayed blocked for too long."""
+    TOO_MANY = 4203
+    """The actor has too many connections."""
+    TOO_FAST = 4204
+    """Too many frames came a second."""
     COME_AGAIN = 4205
     """The token may be good, but not for this connection."""
 
 
 BUSY = Error("busy", "Too many actions are under way; send it again after a while.")
+TOO_MANY_SUBSCRIPTIONS = Error("too_many_subscriptions", "This connection holds as many stores as it may.")

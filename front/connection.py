@@ -27,6 +27,7 @@ from .frames import (
 )
 from .gates import Identity, TokenRefused, same_but_for_times
 from .incoming import Fault, Incoming, Opcode
+from .rules import Rules
 
 HEARTBEAT = 25.0
 """After so many seconds of silence each side makes sure that the other is there (§2)."""
@@ -88,14 +89,33 @@ class Connection:
 
     Args:
         verify: Tells who a token speaks for, or raises TokenRefused.
+        rules: How much is allowed.
+        token: That came with the request, for a ``hello`` without one.
         window: Window bits of what this client takes compressed; 0: it neither takes nor sends such.
 
     """
 
-    __slots__ = ("_events", "_identity", "_incoming", "_verify", "_writes", "state", "window")
+    __slots__ = (
+        "_events",
+        "_full_at",
+        "_identity",
+        "_incoming",
+        "_rules",
+        "_token",
+        "_verify",
+        "_writes",
+        "code",
+        "state",
+        "window",
+    )
 
-    def __init__(self, *, verify: Callable[[str], Identity], window: int = 0) -> None:
+    def __init__(
+        self, *, verify: Callable[[str], Identity], rules: Rules, token: str | None = None, window: int = 0
+    ) -> None:
         self._verify = verify
+        self._rules = rules
+        self._token = token
+        self._full_at = 0.0
         self._identity: Identity | None = None
         self._incoming = Incoming(most=MAX_FRAME, compressed=window > 0)
         # Tuples, since most connections are silent most of the time, and the empty one costs nothing.
@@ -103,6 +123,8 @@ class Connection:
         self._writes: tuple[bytes, ...] = ()
         self.window = window
         self.state = State.OPENING
+        self.code: CloseCode | None = None
+        """What we closed it with, if we did."""
 
     @property
     def closed(self) -> bool:
@@ -114,8 +136,12 @@ class Connection:
         """Whether there is nothing to be heard, sent or ended: most of the time a client only answers our ping."""
         return not self._events and not self._writes and self.state is not State.CLOSED
 
-    def receive(self, data: bytes) -> None:
+    def receive(self, data: bytes, now: float) -> None:
         """Take bytes from the client's socket.
+
+        Args:
+            data: The bytes.
+            now: The time, in seconds.
 
         Never raises: a client that breaks the protocol is closed with a code of §6. Call :meth:`events` and
         :meth:`data_to_send` next, and see whether :attr:`state` is closed.
@@ -124,6 +150,7 @@ class Connection:
             return
         try:
             for opcode, payload in self._incoming.take(data):
+                self._spend(now)
                 if opcode == Opcode.TEXT:
                     self._receive_message(payload)
                 elif opcode == Opcode.PING:
@@ -154,6 +181,7 @@ class Connection:
     def close(self, code: CloseCode, reason: str = "") -> None:
         """End the connection with a code; call :meth:`data_to_send` next."""
         if not self.closed:
+            self.code = code
             self._end(code.to_bytes(2, "big") + reason.encode()[:REASON_BYTES].decode(errors="ignore").encode())
 
     def data_to_send(self) -> tuple[bytes, ...]:
@@ -163,6 +191,12 @@ class Connection:
         """
         writes, self._writes = self._writes, ()
         return writes
+
+    def _spend(self, now: float) -> None:
+        full_at = self._rules.frames.spend(self._full_at, now)
+        if full_at is None:
+            raise Fault(CloseCode.TOO_FAST, "too many frames a second")
+        self._full_at = full_at
 
     def _goodbye(self, payload: bytes) -> None:
         """RFC 6455 §5.5.1: answer a close frame with its code."""
@@ -206,11 +240,15 @@ class Connection:
         if PROTOCOL not in hello.protocols:
             self.close(CloseCode.NO_COMMON_VERSION, f"this front speaks version {PROTOCOL}")
             return
-        if hello.token is None:
+        token, self._token = self._token if hello.token is None else hello.token, None
+        if token is None:
             self.close(CloseCode.NO_TOKEN, "a token is needed")
             return
-        identity = self._identity = self._identify(hello.token)
+        identity = self._identity = self._identify(token)
         if identity is None:
+            return
+        if not self._rules.actors.has_room(identity.actor):
+            self.close(CloseCode.TOO_MANY, "too many connections of this actor")
             return
         self.state = following
         welcome = Welcome(

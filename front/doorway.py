@@ -7,9 +7,11 @@ beyond a head's longest is kept.
 import asyncio
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from .handshake import END_OF_HEAD, MAX_HEAD, is_for_us, refusal, shake_hands
+from .proxies import BadProxy, announced, counted_as
+from .rules import Rules
 from .ticks import Wheel
 
 HEAD_WITHIN = 10.0
@@ -18,36 +20,74 @@ HEAD_WITHIN = 10.0
 HTTP_WITHIN = 60.0
 """Seconds that plain HTTP has altogether; a connection carries one request."""
 
+_TOO_MANY = refusal(
+    HTTPStatus.TOO_MANY_REQUESTS, "Too many connections of this address, or too fast.", b"Retry-After: 10\r\n"
+)
+
+
+class Accept(Protocol):
+    """Makes the protocol of a WebSocket."""
+
+    def __call__(self, *, window: int, token: str | None, address: str | None) -> asyncio.Protocol:
+        """Make it.
+
+        Args:
+            window: Window bits of what the client takes compressed; 0: nothing.
+            token: That came with the request.
+            address: Under what it is counted, and to be counted out when it is lost.
+
+        """
+
 
 class Doorway(asyncio.Protocol):
     """A connection whose request has not come whole yet, or that is plain HTTP.
 
     Args:
-        accept: Makes the protocol of a WebSocket with these window bits.
+        accept: Makes the protocol of a WebSocket.
         http: Makes uvicorn's protocol.
         connections: All that uvicorn waits for at its end.
+        rules: Who is let in.
         wheel: Tells when time is up.
         now: The clock, in seconds.
 
     """
 
-    __slots__ = ("_accept", "_connections", "_head", "_http", "_inner", "_now", "_transport", "_wheel", "slot")
+    __slots__ = (
+        "_accept",
+        "_address",
+        "_connections",
+        "_head",
+        "_http",
+        "_inner",
+        "_introduced",
+        "_now",
+        "_proxy",
+        "_rules",
+        "_transport",
+        "_wheel",
+        "slot",
+    )
 
     def __init__(
         self,
         *,
-        accept: Callable[[int], asyncio.Protocol],
+        accept: Accept,
         http: Callable[[], asyncio.Protocol],
         connections: set[Any],
+        rules: Rules,
         wheel: Wheel[Any],
         now: Callable[[], float],
     ) -> None:
         self._accept = accept
         self._http = http
         self._connections = connections
+        self._rules = rules
         self._wheel = wheel
         self._now = now
         self._head = b""
+        self._address: str | None = None  # under what it was counted in
+        self._proxy: str | None = None  # who has to say first whose connection it is
+        self._introduced = False  # as far as the PROXY protocol goes
         self._inner: asyncio.Protocol | None = None  # uvicorn's, once it has the request
         self._transport: asyncio.Transport | None = None
         self.slot: int | None = None
@@ -57,6 +97,12 @@ class Doorway(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self._connections.add(self)
         self._wheel.put(self, self._now() + HEAD_WITHIN)
+        peer = transport.get_extra_info("peername")
+        address = str(peer[0]) if peer else ""
+        if self._rules.proxies.trusts(address):
+            self._proxy = address
+        else:
+            self._count_in(address)
 
     def data_received(self, data: bytes) -> None:
         """A part of the head, or all of it and what follows."""
@@ -67,13 +113,19 @@ class Doorway(asyncio.Protocol):
         if transport is None or transport.is_closing():
             return
         data = self._head + data if self._head else data
+        begin = self._introduce(data)
+        if begin is not None:
+            self._read_head(transport, data[begin:])
+
+    def _read_head(self, transport: asyncio.Transport, data: bytes) -> None:
         end = data.find(END_OF_HEAD)
         if end < 0 or end > MAX_HEAD:
-            self._head = data
-            if len(data) > MAX_HEAD:
-                self._refuse(refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"At most {MAX_HEAD} bytes."))
+            self._keep(data)
             return
         self._head = b""
+        if self._proxy is not None and not self._count_in(self._rules.proxies.client(self._proxy, data[:end])):
+            return
+        self._proxy = None
         if not is_for_us(data):
             # It stays between uvicorn and the socket, to know when that is gone.
             self._wheel.put(self, self._now() + HTTP_WITHIN)
@@ -83,13 +135,13 @@ class Doorway(asyncio.Protocol):
             self._inner.data_received(data)
             return
         end += len(END_OF_HEAD)
-        answer = shake_hands(data[:end])
+        answer = shake_hands(data[:end], origins=self._rules.origins, cookie=self._rules.cookie)
         if not answer.accepted:
-            self._refuse(answer.response)
+            self._refuse(answer.status, answer.response)
             return
         transport.write(answer.response)
         self._leave()
-        protocol = self._accept(answer.window)
+        protocol = self._accept(window=answer.window, token=answer.token, address=self._address)
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
         if len(data) > end:
@@ -112,6 +164,9 @@ class Doorway(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Nobody is there any more."""
         self._leave()
+        if self._address is not None:
+            self._rules.addresses.leave(self._address)
+            self._address = None
         self._transport = None
         if self._inner is not None:
             self._inner.connection_lost(exc)
@@ -126,8 +181,47 @@ class Doorway(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
-    def _refuse(self, response: bytes) -> None:
+    def _introduce(self, data: bytes) -> int | None:
+        """Let a proxy say whose connection it is; how many bytes that took, None if it is not to go on now."""
+        if self._proxy is None or self._introduced:
+            return 0
+        try:
+            found = announced(data)
+        except BadProxy:
+            self._refuse(HTTPStatus.BAD_REQUEST, refusal(HTTPStatus.BAD_REQUEST, "No header of the PROXY protocol."))
+            return None
+        if found is None:
+            self._keep(data)
+            return None
+        self._introduced = True
+        address, size = found
+        if address is not None:
+            self._proxy = address if self._rules.proxies.trusts(address) else None
+            if self._proxy is None and not self._count_in(address):
+                return None
+        return size
+
+    def _count_in(self, address: str) -> bool:
+        """Count a connection under its address, or refuse it."""
+        who, addresses = counted_as(address), self._rules.addresses
+        if who is None:
+            return True
+        if not addresses.has_room(who) or not addresses.spend(who, self._now()):
+            self._refuse(HTTPStatus.TOO_MANY_REQUESTS, _TOO_MANY)
+            return False
+        addresses.enter(who)
+        self._address = who
+        return True
+
+    def _keep(self, data: bytes) -> None:
+        self._head = data
+        if len(data) > MAX_HEAD:
+            status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+            self._refuse(status, refusal(status, f"At most {MAX_HEAD} bytes."))
+
+    def _refuse(self, status: HTTPStatus, response: bytes) -> None:
         assert self._transport is not None
+        self._rules.refusals.note(status)
         self._head = b""
         self._transport.write(response)
         self._transport.close()

@@ -8,8 +8,15 @@ from http import HTTPStatus
 from typing import NamedTuple
 
 from .deflate import LARGEST_WINDOW, SMALLEST_WINDOW
+from .origins import Origins
 
 PATH = "/ws"
+
+SUBPROTOCOL = b"fluxwire"
+"""What a client offers that shows its token as another offered subprotocol."""
+
+TOKEN_PROTOCOL = b"token."
+"""Before such a token."""
 
 MAX_HEAD = 16_384
 """Longest head of a request, in bytes."""
@@ -21,7 +28,9 @@ _KEY_BYTES = 16
 _REQUEST = re.compile(rb"GET [!-~]+ HTTP/1\.1\r\n")
 # Only what matters is picked out: a browser sends a dozen more.
 _HEADERS = re.compile(
-    rb"\r\n(upgrade|connection|sec-websocket-(?:key|version|extensions)):[ \t]*([^\r\n]*)", re.IGNORECASE
+    rb"\r\n(upgrade|connection|host|origin|cookie|sec-websocket-(?:key|version|extensions|protocol)):"
+    rb"[ \t]*([^\r\n]*)",
+    re.IGNORECASE,
 )
 _SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
 
@@ -34,6 +43,9 @@ class Answer:
     accepted: bool
     window: int = 0
     """Window bits of what we compress for this client; 0: it takes nothing compressed."""
+    token: str | None = None
+    """That came with the request."""
+    status: HTTPStatus = HTTPStatus.SWITCHING_PROTOCOLS
 
 
 def is_for_us(head: bytes) -> bool:
@@ -41,11 +53,13 @@ def is_for_us(head: bytes) -> bool:
     return head.startswith((b"GET /ws ", b"GET /ws?"))
 
 
-def shake_hands(head: bytes) -> Answer:
-    """Answer a request.
+def shake_hands(head: bytes, *, origins: Origins, cookie: bytes = b"") -> Answer:
+    """Answer a request (docs/protocol.md §1, §2).
 
     Args:
         head: The request up to and with the blank line.
+        origins: Which web pages are let in.
+        cookie: Name of the cookie that may hold a token; empty if none may.
 
     """
     headers: dict[bytes, bytes] = {}
@@ -53,22 +67,29 @@ def shake_hands(head: bytes) -> Answer:
         name = written.lower()
         value = ended.rstrip(b" \t")
         # Lists may be spread over several headers of one name; a second key joins to what is none.
-        headers[name] = headers[name] + b"," + value if name in headers else value
+        joint = b";" if name == b"cookie" else b","
+        headers[name] = headers[name] + joint + value if name in headers else value
     refused = _check(head, headers)
     if refused is not None:
         return refused
+    if not origins.admit(_text(headers, b"origin"), _text(headers, b"host")):
+        return _refused(HTTPStatus.FORBIDDEN, "Pages of this origin are not let in (FLUXWIRE_ORIGINS).")
+    offered = headers.get(b"sec-websocket-protocol", b"").split(b",")
+    token = _token(offered) or (_cookie(headers.get(b"cookie", b""), cookie) if cookie else None)
     digest = hashlib.sha1(headers[b"sec-websocket-key"] + _GUID, usedforsecurity=False).digest()
     response = _SWITCHING + binascii.b2a_base64(digest, newline=False)
+    if any(protocol.strip() == SUBPROTOCOL for protocol in offered):
+        response += b"\r\nSec-WebSocket-Protocol: " + SUBPROTOCOL
     offer = _first_offer(headers.get(b"sec-websocket-extensions", b""))
     if offer is None:
-        return Answer(response + END_OF_HEAD, accepted=True)
+        return Answer(response + END_OF_HEAD, accepted=True, token=token)
     # Neither side keeps a context: one compressed frame serves everybody, and no connection holds a window of memory.
     response += (
         b"\r\nSec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover"
     )
     if offer.named:
         response += f"; server_max_window_bits={offer.window}".encode()
-    return Answer(response + END_OF_HEAD, accepted=True, window=offer.window)
+    return Answer(response + END_OF_HEAD, accepted=True, window=offer.window, token=token)
 
 
 def refusal(status: HTTPStatus, words: str, headers: bytes = b"") -> bytes:
@@ -81,7 +102,7 @@ def refusal(status: HTTPStatus, words: str, headers: bytes = b"") -> bytes:
 
 
 def _refused(status: HTTPStatus, words: str, headers: bytes = b"") -> Answer:
-    return Answer(refusal(status, words, headers), accepted=False)
+    return Answer(refusal(status, words, headers), accepted=False, status=status)
 
 
 def _check(head: bytes, headers: dict[bytes, bytes]) -> Answer | None:
@@ -101,6 +122,29 @@ def _names(headers: dict[bytes, bytes], name: bytes, token: bytes) -> bool:
     """Whether a header's list has a token in it."""
     value = headers.get(name, b"").lower()
     return value == token or token in (word.strip() for word in value.split(b","))
+
+
+def _text(headers: dict[bytes, bytes], name: bytes) -> str | None:
+    value = headers.get(name)
+    return value.decode("latin-1") if value is not None else None
+
+
+def _token(offered: list[bytes]) -> str | None:
+    """The token among the subprotocols that a client offers: what a page can say in an upgrade, and no log has."""
+    for protocol in offered:
+        stripped = protocol.strip()
+        if stripped.startswith(TOKEN_PROTOCOL):
+            return stripped[len(TOKEN_PROTOCOL) :].decode("latin-1")
+    return None
+
+
+def _cookie(cookies: bytes, name: bytes) -> str | None:
+    """RFC 6265 §4.2: a cookie's value; of several the first, whose path is the longest."""
+    for pair in cookies.split(b";"):
+        key, _, value = pair.partition(b"=")
+        if key.strip() == name:
+            return value.strip(b' \t"').decode("latin-1")
+    return None
 
 
 def _is_key(key: bytes) -> bool:

@@ -26,13 +26,14 @@ from broker.messages import (
 from broker.registry import RENEW, Changes
 
 from .clients import Client, Rope, Subscription, Unanswered, Wire, frames_of
-from .codes import BUSY
+from .codes import BUSY, TOO_MANY_SUBSCRIPTIONS
 from .deflate import Deflater
-from .frames import Dispatch, Subscribe, Unsubscribe, build, outcome
+from .frames import Dispatch, Subscribe, Unsubscribe, build, outcome, unsubscribed
 from .gates import Identity
 from .openings import Openings, asked_for
 from .outbox import Outbox
 from .registration import Registration
+from .rules import Rules
 from .store_cache import Position
 from .stores import Stores
 
@@ -58,6 +59,7 @@ class Hub:
 
     Args:
         front: This process's id, of its own choosing.
+        rules: How much is allowed; a front's defaults if left out.
 
     """
 
@@ -77,13 +79,15 @@ class Hub:
         "_registration",
         "_renew_at",
         "_resend",
+        "_rules",
         "_stores",
         "full",
         "unregistered",
     )
 
-    def __init__(self, *, front: str) -> None:
+    def __init__(self, *, front: str, rules: Rules | None = None) -> None:
         self._front = front
+        self._rules = rules or Rules()
         self._outbox = Outbox()
         self._queue: deque[FrontMessage] = deque()
         self._registration = Registration()
@@ -326,6 +330,9 @@ class Hub:
             if request.id in client.subscriptions:
                 client.failed = f"id {request.id} is in use"
                 return
+            if 0 < self._rules.limits.subscriptions <= len(client.subscriptions):
+                self._outbox.send(client, build(unsubscribed(request.id, TOO_MANY_SUBSCRIPTIONS)))
+                continue
             position = Position(*request.position) if request.position is not None else None
             subscription = client.subscriptions[request.id] = Subscription(client, request.id, position)
             params = bytes(request.params).decode()
@@ -347,7 +354,8 @@ class Hub:
     def _dispatch(self, client: Client, frame: Dispatch, now: float) -> None:
         unanswered = _unanswered(client)
         full = self.full or self._count >= MOST_UNDER_WAY or self._bytes >= MOST_UNDER_WAY_BYTES
-        if not unanswered.admits(frame.lane, frame.number, room=not full):
+        room = not full and self._rules.actors.spend(client.identity.actor, now)
+        if not unanswered.admits(frame.lane, frame.number, room=room):
             refused = Outcome(client.number, frame.lane, frame.number, "invalid", None, BUSY, {})
             self._outbox.send(client, build(outcome(refused, {})))
             return

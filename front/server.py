@@ -26,6 +26,7 @@ from .doorway import Doorway
 from .drain import Drain, Pace, farewell
 from .gates import Identity
 from .hub import Hub
+from .rules import Rules
 from .runs import runs
 from .ticks import Wheel
 
@@ -62,6 +63,7 @@ class Socket(asyncio.Protocol):
     """One client's socket: carries bytes between transport, connection and hub."""
 
     __slots__ = (
+        "_address",
         "_blocked_at",
         "_blocked_bytes",
         "_client",
@@ -78,10 +80,13 @@ class Socket(asyncio.Protocol):
         "slot",
     )
 
-    def __init__(self, server: "Server", sockets: set[Any], window: int) -> None:
+    def __init__(
+        self, server: "Server", sockets: set[Any], *, window: int, token: str | None, address: str | None
+    ) -> None:
         self._server = server
+        self._address = address  # under what the doorway counted it
         self._sockets = sockets  # uvicorn's: it waits at its end for all that are in it
-        self._connection = Connection(verify=server.verify, window=window)
+        self._connection = Connection(verify=server.verify, rules=server.rules, token=token, window=window)
         self._transport: asyncio.Transport | None = None
         self._client: Client | None = None
         self._wire: DirectWire | None = None  # once the client was let in
@@ -107,7 +112,7 @@ class Socket(asyncio.Protocol):
         """Bytes from the client."""
         self._heard_at = self._server.now()
         self._pinged = False
-        self._connection.receive(data)
+        self._connection.receive(data, self._heard_at)
         if not self._connection.quiet:
             self._process()
 
@@ -119,6 +124,8 @@ class Socket(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """The socket is gone."""
         self._transport = None
+        if self._address is not None:
+            self._server.rules.addresses.leave(self._address)
         self._sockets.discard(self)
         self._server.wheel.remove(self)
         self._leave()
@@ -199,7 +206,7 @@ class Socket(asyncio.Protocol):
             waiting = transport.get_write_buffer_size()
             if waiting >= self._blocked_bytes:
                 # Nothing more can be said on a blocked socket, not even the code.
-                _logger.info("a client was blocked for too long (%d)", CloseCode.BLOCKED)
+                self._server.rules.refusals.note(CloseCode.BLOCKED)
                 transport.abort()
                 return
             since = self._blocked_at = now
@@ -218,6 +225,8 @@ class Socket(asyncio.Protocol):
             self._leave()
             if self._transport is not None and self._closing_at is None:
                 self._closing_at = self._server.now() + CLOSE_WITHIN
+                if self._connection.code not in {None, CloseCode.GOING_AWAY}:
+                    self._server.rules.refusals.note(self._connection.code)
                 self._server.wheel.put(self, self._closing_at)
 
     def _carry(self) -> None:
@@ -228,6 +237,7 @@ class Socket(asyncio.Protocol):
                 assert self._transport is not None, "bytes come from a socket that is there"
                 self._wire = DirectWire(self._write_rest)
                 self._client = hub.opened(event.identity, event.client, wire=self._wire, window=self._connection.window)
+                self._server.rules.actors.enter(event.identity.actor)
                 if self._blocked_at is not None:
                     hub.blocked(self._client)
                 else:
@@ -290,6 +300,7 @@ class Socket(asyncio.Protocol):
         if client is not None and wire is not None:
             wire.part()
             self._server.hub.closed(client, self._server.now())
+            self._server.rules.actors.leave(client.identity.actor)
 
 
 class Server:
@@ -299,14 +310,18 @@ class Server:
         hub: The core.
         bus: The front's end of the two buses.
         verify: Tells who a token speaks for, or raises TokenRefused.
+        rules: Who else is let in, and for how much; a front's defaults if left out.
 
     Make it inside a running event loop, give :meth:`accept` to uvicorn, and await :meth:`run`.
 
     """
 
-    def __init__(self, *, hub: Hub, bus: FrontBus, verify: Callable[[str], Identity]) -> None:
+    def __init__(
+        self, *, hub: Hub, bus: FrontBus, verify: Callable[[str], Identity], rules: Rules | None = None
+    ) -> None:
         self.hub = hub
         self.verify = verify
+        self.rules = rules or Rules()
         self._bus = bus
         self._loop = asyncio.get_running_loop()
         self.now = self._loop.time
@@ -330,6 +345,7 @@ class Server:
             accept=partial(Socket, self, connections),
             http=http,
             connections=connections,
+            rules=self.rules,
             wheel=self.wheel,
             now=self.now,
         )
@@ -456,6 +472,9 @@ class Server:
             self.hub.sweep(now)
             for socket in self.wheel.turn(now):
                 socket.look(now)
+            refused = self.rules.refusals.line(now)
+            if refused is not None:
+                _logger.info("= %s", refused)
             self.flush_soon()
             await asyncio.sleep(SWEEP)
 

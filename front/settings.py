@@ -1,8 +1,10 @@
 """All settings of a front, read from the environment once."""
 
+import ipaddress
 import math
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from broker.errors import BadAddress
@@ -11,6 +13,9 @@ from broker.redis_connection import check_address
 
 from .drain import Pace
 from .gates import SHORTEST_KEY
+from .limits import Limits
+from .origins import ANY
+from .proxies import Network
 
 DEFAULT_PACE = Pace(rate=1000.0, seconds=20.0)
 
@@ -41,6 +46,13 @@ class Settings:
     """Parcels on the action bus from which on clients are told to wait; FLUXWIRE_BUS_PARCELS."""
     guests: bool = False
     """Whether ``POST /guest`` hands out tokens to anybody; FLUXWIRE_GUESTS=1."""
+    origins: tuple[str, ...] = ()
+    """Web pages that are let in beside those of the same host; FLUXWIRE_ORIGINS."""
+    cookie: str = ""
+    """Name of the cookie that may hold a token; FLUXWIRE_COOKIE."""
+    proxies: tuple[Network, ...] = ()
+    """Whose word about addresses is believed; FLUXWIRE_TRUSTED_PROXIES."""
+    limits: Limits = field(default_factory=Limits)
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -53,47 +65,34 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         BadSettings: Something is missing or makes no sense.
 
     """
-    faults: list[str] = []
-
-    redis_url = environment.get("REDIS_URL", "")
-    try:
-        check_address(redis_url)
-    except BadAddress as exc:
-        faults.append(f"REDIS_URL is no address of a Redis: {exc}")
-
-    key = b""
-    key_file = environment.get("FLUXWIRE_KEY_FILE", "")
-    if not key_file:
-        faults.append("FLUXWIRE_KEY_FILE must name the file with the secret that signs tokens")
-    else:
-        try:
-            key = Path(key_file).read_bytes().strip()
-        except OSError as exc:
-            faults.append(f"FLUXWIRE_KEY_FILE {key_file} cannot be read: {exc.strerror}")
-        else:
-            if len(key) < SHORTEST_KEY:
-                faults.append(f"FLUXWIRE_KEY_FILE {key_file} holds {len(key)} bytes, a key needs {SHORTEST_KEY}")
-
+    reader = _Reader(environment)
+    redis_url = reader.redis("REDIS_URL")
+    key = reader.key("FLUXWIRE_KEY_FILE")
     # 0 lets the system choose.
-    port = _number(environment, "FLUXWIRE_PORT", 8000, range(65_536), faults)
-    most_parcels = _number(environment, "FLUXWIRE_BUS_PARCELS", MAX_PARCELS, range(1, 10**9), faults)
-
-    web_text = environment.get("FLUXWIRE_WEB", "")
-    web = Path(web_text) if web_text else None
-    if web is not None and not web.is_dir():
-        faults.append(f"FLUXWIRE_WEB {web_text} is no folder")
-
-    guests = environment.get("FLUXWIRE_GUESTS", "0")
-    if guests not in {"0", "1", ""}:
-        faults.append(f"FLUXWIRE_GUESTS must be 0 or 1, not {guests!r}")
-
+    port = reader.number("FLUXWIRE_PORT", 8000, range(65_536))
+    most_parcels = reader.number("FLUXWIRE_BUS_PARCELS", MAX_PARCELS, range(1, 10**9))
+    web = reader.folder("FLUXWIRE_WEB")
+    guests = reader.switch("FLUXWIRE_GUESTS")
     pace = Pace(
-        rate=_above_zero(environment, "FLUXWIRE_DRAIN_RATE", DEFAULT_PACE.rate, faults),
-        seconds=_above_zero(environment, "FLUXWIRE_DRAIN_SECONDS", DEFAULT_PACE.seconds, faults),
+        rate=reader.above_zero("FLUXWIRE_DRAIN_RATE", DEFAULT_PACE.rate),
+        seconds=reader.above_zero("FLUXWIRE_DRAIN_SECONDS", DEFAULT_PACE.seconds),
     )
-
-    if faults:
-        raise BadSettings("\n".join(faults))
+    origins = reader.origins("FLUXWIRE_ORIGINS")
+    cookie = reader.cookie("FLUXWIRE_COOKIE")
+    if cookie and ANY in origins:
+        reader.faults.append("FLUXWIRE_COOKIE does not go with FLUXWIRE_ORIGINS=*: every page would be its visitor")
+    proxies = reader.networks("FLUXWIRE_TRUSTED_PROXIES")
+    most = Limits()  # 0 is no limit
+    limits = Limits(
+        address_connections=reader.number("FLUXWIRE_ADDRESS_CONNECTIONS", most.address_connections),
+        address_rate=reader.number("FLUXWIRE_ADDRESS_RATE", most.address_rate),
+        actor_connections=reader.number("FLUXWIRE_ACTOR_CONNECTIONS", most.actor_connections),
+        actor_actions=reader.number("FLUXWIRE_ACTOR_ACTIONS", most.actor_actions),
+        frames=reader.number("FLUXWIRE_FRAMES", most.frames),
+        subscriptions=reader.number("FLUXWIRE_SUBSCRIPTIONS", most.subscriptions),
+    )
+    if reader.faults:
+        raise BadSettings("\n".join(reader.faults))
     return Settings(
         redis_url=redis_url,
         key=key,
@@ -101,26 +100,106 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         host=environment.get("FLUXWIRE_HOST") or "127.0.0.1",
         port=port,
         web=web,
-        most_parcels=most_parcels,
-        guests=guests == "1",
         pace=pace,
+        most_parcels=most_parcels,
+        guests=guests,
+        origins=origins,
+        cookie=cookie,
+        proxies=proxies,
+        limits=limits,
     )
 
 
-def _above_zero(environment: Mapping[str, str], name: str, default: float, faults: list[str]) -> float:
-    text = environment.get(name) or str(default)
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 < number < math.inf:
-        faults.append(f"{name} must be a number above 0, not {text!r}")
-    return number
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@*]+", re.IGNORECASE)
+_COOKIE = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2
 
 
-def _number(environment: Mapping[str, str], name: str, default: int, allowed: range, faults: list[str]) -> int:
-    text = environment.get(name) or str(default)
-    number = int(text) if text.isascii() and text.isdigit() else -1
-    if number not in allowed:
-        faults.append(f"{name} must be a number from {allowed.start} to {allowed.stop - 1}, not {text!r}")
-    return number
+class _Reader:
+    """Reads one kind of setting a method, and goes on after a fault."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self.faults: list[str] = []
+
+    def _text(self, name: str) -> str:
+        return self._environment.get(name, "")
+
+    def redis(self, name: str) -> str:
+        address = self._text(name)
+        try:
+            check_address(address)
+        except BadAddress as exc:
+            self.faults.append(f"{name} is no address of a Redis: {exc}")
+        return address
+
+    def key(self, name: str) -> bytes:
+        file = self._text(name)
+        if not file:
+            self.faults.append(f"{name} must name the file with the secret that signs tokens")
+            return b""
+        try:
+            key = Path(file).read_bytes().strip()
+        except OSError as exc:
+            self.faults.append(f"{name} {file} cannot be read: {exc.strerror}")
+            return b""
+        if len(key) < SHORTEST_KEY:
+            self.faults.append(f"{name} {file} holds {len(key)} bytes, a key needs {SHORTEST_KEY}")
+        return key
+
+    def folder(self, name: str) -> Path | None:
+        text = self._text(name)
+        folder = Path(text) if text else None
+        if folder is not None and not folder.is_dir():
+            self.faults.append(f"{name} {text} is no folder")
+        return folder
+
+    def switch(self, name: str) -> bool:
+        text = self._text(name)
+        if text not in {"0", "1", ""}:
+            self.faults.append(f"{name} must be 0 or 1, not {text!r}")
+        return text == "1"
+
+    def number(self, name: str, default: int, allowed: range = range(10**9)) -> int:
+        text = self._text(name) or str(default)
+        number = int(text) if text.isascii() and text.isdigit() else -1
+        if number not in allowed:
+            self.faults.append(f"{name} must be a number from {allowed.start} to {allowed.stop - 1}, not {text!r}")
+        return number
+
+    def above_zero(self, name: str, default: float) -> float:
+        text = self._text(name) or str(default)
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not 0 < number < math.inf:
+            self.faults.append(f"{name} must be a number above 0, not {text!r}")
+        return number
+
+    def origins(self, name: str) -> tuple[str, ...]:
+        origins = tuple(self._words(name))
+        self.faults += [
+            f"{name} names {origin!r}; an origin is https://host or https://host:port"
+            for origin in origins
+            if origin != ANY and not _ORIGIN.fullmatch(origin)
+        ]
+        return origins
+
+    def cookie(self, name: str) -> str:
+        cookie = self._text(name)
+        if cookie and not _COOKIE.fullmatch(cookie):
+            self.faults.append(f"{name} must be the name of a cookie, not {cookie!r}")
+        return cookie
+
+    def networks(self, name: str) -> tuple[Network, ...]:
+        networks = []
+        for word in self._words(name):
+            try:
+                networks.append(ipaddress.ip_network(word))
+            except ValueError as exc:
+                self.faults.append(f"{name} lists what is no network: {exc}")
+        return tuple(networks)
+
+    def _words(self, name: str) -> list[str]:
+        """With spaces or commas between them."""
+        return self._text(name).replace(",", " ").split()

@@ -27,6 +27,8 @@ export const CLOSE_CODES: Readonly<Record<number, Advice>> = {
   4200: 'come back',
   4201: 'come back',
   4202: 'come back',
+  4203: 'come back',
+  4204: 'come back',
   4205: 'come back',
 };
 

@@ -36,6 +36,7 @@ from front.gates import TokenGate
 from front.http import application
 from front.hub import Hub
 from front.listener import Listener, listener, shared_port
+from front.rules import Rules
 from front.server import Server, Socket
 
 from .wire import KEY, Json
@@ -188,7 +189,7 @@ class Running:
 
 @asynccontextmanager
 async def running(
-    *, bus: FrontBus | None = None, web: Path | None = None, guests: bool = False
+    *, bus: FrontBus | None = None, web: Path | None = None, guests: bool = False, rules: Rules | None = None
 ) -> AsyncIterator[Running]:
     """Run a front on a free port; on the way out it ends as by SIGTERM.
 
@@ -196,11 +197,12 @@ async def running(
         bus: Used instead of the front's end of the bus in memory.
         web: Folder served at ``/``.
         guests: Whether guests get tokens.
+        rules: Those of the front, its defaults if left out.
 
     """
     memory = MemoryBus(quiet=0.05)
     multiplexer = Multiplexer(memory)
-    server = Server(hub=Hub(front="f"), bus=bus or memory.front("f"), verify=GATE.verify)
+    server = Server(hub=Hub(front="f", rules=rules), bus=bus or memory.front("f"), verify=GATE.verify, rules=rules)
     http = application(server=server, gate=GATE, web=web, guests=guests)
     port = listener(http=http, accept=server.accept)
     with shared_port("127.0.0.1", 0) as bound:

@@ -10,6 +10,8 @@ from front.codes import CloseCode
 from front.connection import TRANSITIONS, Connection, Event, Opened, Refreshed, State
 from front.frames import MAX_FRAME, Dispatch, Subscribe, Unsubscribe
 from front.gates import Identity, TokenRefused
+from front.limits import BURST, Limits
+from front.rules import Rules
 
 from .wire import Json, Reader, masked
 
@@ -34,8 +36,11 @@ def verify(token: str) -> Identity:
 class Client:
     """Drives a connection as a client would, and reads what it says."""
 
-    def __init__(self, *, opened: bool = False, window: int = 0) -> None:
-        self.connection = Connection(verify=verify, window=window)
+    def __init__(
+        self, *, opened: bool = False, window: int = 0, token: str | None = None, rules: Rules | None = None
+    ) -> None:
+        self.now = 0.0
+        self.connection = Connection(verify=verify, rules=rules or Rules(), token=token, window=window)
         self.events: list[Event] = []
         self.frames: list[Json] = []
         self.close: Close | None = None
@@ -47,7 +52,7 @@ class Client:
             assert self.connection.state is State.OPEN
 
     def feed(self, data: bytes) -> None:
-        self.connection.receive(data)
+        self.connection.receive(data, self.now)
         self.collect()
 
     def say(self, text: bytes) -> None:
@@ -103,6 +108,41 @@ def test_a_hello_that_does_not_let_in(hello: Json, code: CloseCode) -> None:
     client = Client()
     client.say(json.dumps(json.loads(HELLO) | hello).encode())
     assert (client.code, client.events, client.frames, client.ended) == (code, [], [], True)
+
+
+@pytest.mark.parametrize(
+    ("hello", "code"),
+    [({"token": None}, None), ({}, None), ({"token": "bad"}, CloseCode.TOKEN_REFUSED)],
+)
+def test_a_token_that_came_with_the_request(hello: Json, code: CloseCode | None) -> None:
+    """§2: it counts if hello brings none, and for that hello alone."""
+    client = Client(token="good")
+    client.say(json.dumps({"type": "hello", "protocols": [1], "client": "c"} | hello).encode())
+    assert client.code == code
+
+
+def test_too_many_connections_of_an_actor() -> None:
+    """§2: the one too many is closed without a welcome; there is room again when another is gone."""
+    rules = Rules(limits=Limits(actor_connections=1))
+    rules.actors.enter("ada")
+    client = Client(rules=rules)
+    client.say(HELLO)
+    assert (client.code, client.frames, client.events) == (CloseCode.TOO_MANY, [], [])
+    rules.actors.leave("ada")
+    assert Client(rules=rules, opened=True).code is None
+
+
+def test_too_many_frames() -> None:
+    """§1: ten seconds' worth may come at once, and then no more than the rate; frames of every kind count."""
+    client = Client(opened=True, rules=Rules(limits=Limits(frames=2)))
+    for _ in range(int(2 * BURST) - 1):
+        client.feed(masked(b"", opcode=Opcode.PING))
+    client.now = 1.0
+    client.say(b'{"type":"ping"}')
+    client.say(b'{"type":"ping"}')
+    assert client.code is None
+    client.say(b'{"type":"ping"}')
+    assert client.code == CloseCode.TOO_FAST
 
 
 @pytest.mark.parametrize(

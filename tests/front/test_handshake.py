@@ -5,9 +5,15 @@ from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFact
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
-from front.handshake import is_for_us, shake_hands
+from front import handshake
+from front.handshake import Answer, is_for_us
+from front.origins import Origins
 
 from .wire import request
+
+
+def shake_hands(head: bytes) -> Answer:
+    return handshake.shake_hands(head, origins=Origins())
 
 
 def offering(extensions: str) -> bytes:
@@ -110,3 +116,75 @@ def test_what_we_accept_others_accept(headers: list[tuple[str, str]]) -> None:
 def test_any_bytes_have_an_answer(data: bytes) -> None:
     """No head, however strange, breaks it."""
     assert shake_hands(b"GET /ws " + data + b"\r\n\r\n").response.startswith(b"HTTP/1.1 ")
+
+
+def saying(*headers: str) -> bytes:
+    return request().replace(b"\r\n\r\n", "".join(f"\r\n{header}" for header in headers).encode() + b"\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("origin", "admitted"),
+    [
+        ("http://front", True),
+        ("https://front", True),
+        ("HTTP://FRONT", True),
+        ("http://front:80", True),
+        ("https://front:443", True),
+        ("http://front:443", False),
+        ("http://front:8000", False),
+        ("http://front.evil.example", False),
+        ("http://evil.example", False),
+        ("null", False),
+        ("", False),
+        ("front", False),
+        ("http://front, http://evil.example", False),
+        ("https://app.example.com", True),
+        ("https://app.example.com.evil.example", False),
+        ("http://app.example.com", False),
+    ],
+)
+def test_pages_of_other_origins(origin: str, admitted: bool) -> None:
+    """Cross-site WebSocket hijacking: only pages of the same host, and those that are listed, are let in."""
+    listed = Origins(["https://app.example.com"])
+    answer = handshake.shake_hands(saying(f"Origin: {origin}"), origins=listed)
+    assert answer.response.split()[1] == (b"101" if admitted else b"403")
+    assert answer.accepted is admitted
+
+
+def test_origins_that_are_not_asked_for() -> None:
+    """What is no browser sends no Origin and is let in; "*" lets in every page; a second Origin makes none."""
+    assert shake_hands(request()).accepted
+    any_page = Origins(["*"])
+    assert handshake.shake_hands(saying("Origin: http://evil.example"), origins=any_page).accepted
+    assert not shake_hands(saying("Origin: http://front", "Origin: http://front")).accepted
+
+
+@pytest.mark.parametrize(
+    ("headers", "token"),
+    [
+        (["Sec-WebSocket-Protocol: fluxwire, token.a.b-_.c"], "a.b-_.c"),
+        (["Sec-WebSocket-Protocol: token.a.b.c", "Sec-WebSocket-Protocol:fluxwire"], "a.b.c"),
+        (["Sec-WebSocket-Protocol: fluxwire"], None),
+        (["Sec-WebSocket-Protocol: fluxwire, token.first", "Cookie: session=second"], "first"),
+        (["Cookie: a=1; session=a.b.c; b=2"], "a.b.c"),
+        (["Cookie: a=1", "Cookie: session=a.b.c"], "a.b.c"),
+        (['Cookie: session="a.b.c"'], "a.b.c"),
+        (["Cookie: session=long; session=short"], "long"),
+        (["Cookie: xsession=a.b.c; Session=x; session"], ""),
+        (["Cookie: " + "x=1; " * 2_000 + "session=late"], "late"),
+        (["Authorization: Bearer a.b.c"], None),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_where_tokens_are_found(headers: list[str], token: str | None) -> None:
+    """§2: among the subprotocols, or in the cookie that the settings name."""
+    answer = handshake.shake_hands(saying(*headers), origins=Origins(), cookie=b"session")
+    assert (answer.accepted, answer.token) == (True, token)
+    assert (b"\r\nSec-WebSocket-Protocol: fluxwire\r\n" in answer.response) is ("fluxwire" in "".join(headers))
+    assert b"a.b" not in answer.response, "what answers is logged on the way"
+
+
+def test_cookies_without_the_setting_and_urls() -> None:
+    """A cookie that no setting names is none, and a token in an address never is."""
+    head = saying("Cookie: session=a.b.c; =x").replace(b"/ws", b"/ws?token=a.b.c")
+    assert shake_hands(head).token is None

@@ -1,8 +1,10 @@
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
 from front.drain import Pace
+from front.limits import Limits
 from front.settings import BadSettings, Settings, read_settings
 
 
@@ -28,10 +30,31 @@ def test_everything_set(tmp_path: Path) -> None:
             "FLUXWIRE_DRAIN_SECONDS": "2.5",
             "FLUXWIRE_BUS_PARCELS": "99",
             "FLUXWIRE_GUESTS": "1",
+            "FLUXWIRE_ORIGINS": "https://app.example.com, http://localhost:5173",
+            "FLUXWIRE_COOKIE": "__Host-session",
+            "FLUXWIRE_TRUSTED_PROXIES": "10.0.0.0/8 fd00::1",
+            "FLUXWIRE_ADDRESS_CONNECTIONS": "1",
+            "FLUXWIRE_ADDRESS_RATE": "2",
+            "FLUXWIRE_ACTOR_CONNECTIONS": "3",
+            "FLUXWIRE_ACTOR_ACTIONS": "4",
+            "FLUXWIRE_FRAMES": "5",
+            "FLUXWIRE_SUBSCRIPTIONS": "0",
         }
     )
     assert settings == Settings(
-        "unix:///tmp/valkey.sock", b"k" * 40, "blue", "::1", 0, tmp_path, Pace(50.0, 2.5), most_parcels=99, guests=True
+        "unix:///tmp/valkey.sock",
+        b"k" * 40,
+        "blue",
+        "::1",
+        0,
+        tmp_path,
+        Pace(50.0, 2.5),
+        most_parcels=99,
+        guests=True,
+        origins=("https://app.example.com", "http://localhost:5173"),
+        cookie="__Host-session",
+        proxies=(ip_network("10.0.0.0/8"), ip_network("fd00::1")),
+        limits=Limits(1, 2, 3, 4, 5, 0),
     )
 
 
@@ -49,6 +72,10 @@ def test_all_faults_are_named_at_once(tmp_path: Path) -> None:
                 "FLUXWIRE_GUESTS": "yes",
                 "FLUXWIRE_DRAIN_RATE": "0",
                 "FLUXWIRE_DRAIN_SECONDS": "nan",
+                "FLUXWIRE_ORIGINS": "* app.example.com",
+                "FLUXWIRE_COOKIE": "a=b",
+                "FLUXWIRE_TRUSTED_PROXIES": "10.0.0.1/8",
+                "FLUXWIRE_FRAMES": "many",
             }
         )
     named = [line.split()[0] for line in str(caught.value).splitlines()]
@@ -61,6 +88,11 @@ def test_all_faults_are_named_at_once(tmp_path: Path) -> None:
         "FLUXWIRE_GUESTS",
         "FLUXWIRE_DRAIN_RATE",
         "FLUXWIRE_DRAIN_SECONDS",
+        "FLUXWIRE_ORIGINS",
+        "FLUXWIRE_COOKIE",
+        "FLUXWIRE_COOKIE",
+        "FLUXWIRE_TRUSTED_PROXIES",
+        "FLUXWIRE_FRAMES",
     ]
 
 

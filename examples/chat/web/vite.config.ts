@@ -7,6 +7,6 @@ const front = 'http://127.0.0.1:8000';
 export default defineConfig({
   plugins: [react()],
   server: {
-    proxy: { '/ws': { target: front, ws: true }, '/guest': front },
+    proxy: { '/ws': { target: front, ws: true }, '/guest': { target: front } },
   },
 });
