@@ -14,6 +14,7 @@ import msgspec
 from .harness import Benchmark, Figure, Options
 
 BENCHMARKS = {
+    "actions": "bench.actions",
     "front": "bench.front",
     "sql": "bench.sql",
     "replay": "bench.replay",

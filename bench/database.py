@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import statistics
 import subprocess
 import tempfile
 import uuid
@@ -20,8 +21,10 @@ START_LIMIT = 30.0  # seconds
 class Cluster:
     """A running Postgres; each benchmark takes a database of its own."""
 
-    def __init__(self, server: Postgres) -> None:
+    def __init__(self, server: Postgres, pid: int) -> None:
         self._server = server
+        self.pid = pid
+        """Of the process that all others of the server are children of."""
 
     def database(self) -> str:
         """Make a database with the engine and the chat in it; returns its DSN."""
@@ -41,16 +44,25 @@ class Cluster:
             seconds: For how long.
 
         """
+        said = self._pgbench(url, script, "-c", str(clients), "-j", "2", "-T", str(seconds))
+        (line,) = (line for line in said.splitlines() if line.startswith("tps = "))
+        return float(line.split()[2])
+
+    def latency(self, url: str, script: str, *, seconds: int) -> float:
+        """Run a script of pgbench in one client; returns the median time of a transaction, in seconds."""
+        with tempfile.TemporaryDirectory() as folder:
+            self._pgbench(url, script, "-c", "1", "-T", str(seconds), "-l", "--log-prefix", f"{folder}/log")
+            (log,) = Path(folder).iterdir()
+            # The third column is microseconds.
+            return statistics.median(int(line.split()[2]) for line in log.read_text().splitlines()) / 1e6
+
+    def _pgbench(self, url: str, script: str, *arguments: str) -> str:
         with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
             file.write(script)
             file.flush()
             Path(file.name).chmod(0o644)
-            said = self._run(
-                "pgbench", "-n", "-M", "prepared", "-c", str(clients), "-j", "2", "-T", str(seconds), "-D", "n=0",
-                "-f", file.name, url.partition("@/")[2].partition("?")[0],
-            )  # fmt: skip
-        (line,) = (line for line in said.splitlines() if line.startswith("tps = "))
-        return float(line.split()[2])
+            database = url.partition("@/")[2].partition("?")[0]
+            return self._run("pgbench", "-n", "-M", "prepared", "-D", "n=0", *arguments, "-f", file.name, database)
 
     def _run(self, program: str, *arguments: str) -> str:
         command = [str(self._server.programs / program), "-h", str(self._server.sockets), "-U", "fluxwire", *arguments]
@@ -77,7 +89,7 @@ def cluster(settings: Mapping[str, str] | None = None) -> Iterator[Cluster]:
         child = process.start(program)
         try:
             process.wait_until(lambda: server.ready(child.pid), START_LIMIT)
-            yield Cluster(server)
+            yield Cluster(server, child.pid)
         finally:
             process.ask(child, program)
             process.reap(child, program)

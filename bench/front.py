@@ -8,7 +8,6 @@ disturbed all the same is told: how long the server waited for its core.
 import itertools
 import json
 import shutil
-import struct
 import subprocess
 import sys
 import tempfile
@@ -18,14 +17,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from websockets.frames import Frame, Opcode
-
 from front.frames import websocket_frame
 from front.gates import TokenGate
 
 from .harness import Figure, Options, alone, compared
 from .processes import HERE, LOAD_CORE, SERVER_CORE, Broken, Process, compiled, free_port, running
 from .served import ASK_COLLECTION, ASK_RENDERS, EPOCH, FIRST_VERSION, KEY, NEXT_STORE, update
+from .sessions import packed, request, text
 
 ROOM = "room"
 HELD_ROOMS = 100
@@ -101,10 +99,10 @@ class _Bench:
             gate.sign(f"actor {number}", now=now, lifetime=86_400)
             for number in range(max(plan.connections, plan.hold_connections))
         ]
-        self._write_sessions("plain", [_request("/ws")])
-        self._write_sessions("socketio", [_request("/socket.io/?EIO=4&transport=websocket"), _text("40")])
-        self._write_sessions("front", [_request("/ws"), *self._hellos(_subscribe([ROOM]))])
-        self._write_sessions("deflate", [_request("/ws", deflate=True), *self._hellos(_subscribe([ROOM]))])
+        self._write_sessions("plain", [request("/ws")])
+        self._write_sessions("socketio", [request("/socket.io/?EIO=4&transport=websocket"), text("40")])
+        self._write_sessions("front", [request("/ws"), *self._hellos(_subscribe([ROOM]))])
+        self._write_sessions("deflate", [request("/ws", deflate=True), *self._hellos(_subscribe([ROOM]))])
 
     def fan_out(self) -> Iterator[Figure]:
         """One update a tick, ten updates a tick, and the time until the last has it."""
@@ -146,7 +144,7 @@ class _Bench:
     def sessions(self) -> Iterator[Figure]:
         """Whole sessions a second, and how fast all are back after all were cut."""
         resumed = _subscribe([ROOM], version=FIRST_VERSION)
-        self._write_sessions("resumed", [_request("/ws"), *self._hellos(resumed)])
+        self._write_sessions("resumed", [request("/ws"), *self._hellos(resumed)])
         rates: list[float] = []
         firsts: list[float] = []
         storms: list[float] = []
@@ -178,7 +176,7 @@ class _Bench:
             _subscribe([f"{ROOM}{(4 * number + offset) % HELD_ROOMS}" for offset in range(4)])
             for number in range(HELD_ROOMS)
         ]
-        self._write_sessions("four", [_request("/ws"), *self._hellos(*subscribes)])
+        self._write_sessions("four", [request("/ws"), *self._hellos(*subscribes)])
         with self._front() as (server, load):
             self._open(load, "four", 9, connections=plan.hold_connections)
             load.order(f"steady {plan.hold / 4} 50 {NEXT_STORE}")
@@ -270,12 +268,12 @@ class _Bench:
         """What each connection says after the handshake; every one is another actor."""
         hello = '{"type":"hello","protocols":[1],"token":"%s","client":"%016x"}'
         return [
-            _text(hello % (token, number)) + subscribe
+            text(hello % (token, number)) + subscribe
             for number, (token, subscribe) in enumerate(zip(self._tokens, itertools.cycle(subscribes), strict=False))
         ]
 
     def _write_sessions(self, name: str, records: list[bytes]) -> None:
-        (self._folder / name).write_bytes(b"".join(struct.pack("<I", len(record)) + record for record in records))
+        (self._folder / name).write_bytes(packed(records))
 
 
 def _ask(load: Process, server: Process, question: int) -> dict[str, float]:
@@ -285,27 +283,10 @@ def _ask(load: Process, server: Process, question: int) -> dict[str, float]:
     return answer
 
 
-def _request(path: str, *, deflate: bool = False) -> bytes:
-    extension = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n" if deflate else ""
-    # As long as a browser's, since parsing it costs.
-    return (
-        f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nConnection: Upgrade\r\nPragma: no-cache\r\n"
-        "Cache-Control: no-cache\r\n"
-        "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:148.0) Gecko/20100101 Firefox/148.0\r\n"
-        "Upgrade: websocket\r\nOrigin: http://127.0.0.1:8000\r\nSec-WebSocket-Version: 13\r\n"
-        "Accept-Encoding: gzip, deflate, br\r\nAccept-Language: en-US,en;q=0.9\r\n"
-        f"{extension}Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    ).encode()
-
-
-def _text(text: str) -> bytes:
-    return Frame(Opcode.TEXT, text.encode()).serialize(mask=True)
-
-
 def _subscribe(rooms: list[str], *, version: int | None = None) -> bytes:
     position = "" if version is None else f',"epoch":"{EPOCH}","version":{version}'
     stores = ",".join(f'{{"id":{number},"name":"{room}"{position}}}' for number, room in enumerate(rooms, 1))
-    return _text(f'{{"type":"subscribe","stores":[{stores}]}}')
+    return text(f'{{"type":"subscribe","stores":[{stores}]}}')
 
 
 def _install_peers() -> None:

@@ -1,4 +1,4 @@
-"""Processes that are measured: each on its own core, with what the kernel counted for it."""
+"""Processes that are measured: each on its own core or wherever the kernel puts it, with what was counted for it."""
 
 import functools
 import json
@@ -60,18 +60,29 @@ class Cost:
         return Cost(self.ran - before.ran, self.waited - before.waited)
 
 
+def cost(pid: int) -> Cost:
+    """What all threads of a process have cost so far."""
+    ran = waited = 0
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        on_core, in_line, _ = (thread / "schedstat").read_text().split()
+        ran += int(on_core)
+        waited += int(in_line)
+    return Cost(ran / 1e9, waited / 1e9)
+
+
 class Process:
-    """A server or the load generator, pinned to a core; it says ``ready`` or answers each order by a line of JSON.
+    """A server or the load generator; it says ``ready`` or answers each order by a line of JSON.
 
     Args:
         command: The program and its arguments.
-        core: Where alone it runs.
+        core: Where alone it runs; None leaves it to the kernel.
 
     """
 
-    def __init__(self, command: Sequence[str | Path], *, core: int) -> None:
+    def __init__(self, command: Sequence[str | Path], *, core: int | None) -> None:
+        pinned = [] if core is None else ["taskset", "-c", str(core)]
         self._process = subprocess.Popen(
-            ["taskset", "-c", str(core), *command],
+            [*pinned, *command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -102,13 +113,8 @@ class Process:
         return answer
 
     def cost(self) -> Cost:
-        """What all its threads have cost so far."""
-        ran = waited = 0
-        for thread in Path(f"/proc/{self._process.pid}/task").iterdir():
-            on_core, in_line, _ = (thread / "schedstat").read_text().split()
-            ran += int(on_core)
-            waited += int(in_line)
-        return Cost(ran / 1e9, waited / 1e9)
+        """What it has cost so far."""
+        return cost(self._process.pid)
 
     def resident(self) -> int:
         """Bytes of memory it occupies."""
@@ -124,7 +130,7 @@ class Process:
 
 
 @contextmanager
-def running(command: Sequence[str | Path], *, core: int) -> Iterator[Process]:
+def running(command: Sequence[str | Path], *, core: int | None) -> Iterator[Process]:
     """Run a process for a while."""
     process = Process(command, core=core)
     try:

@@ -13,21 +13,9 @@
  *   ask BYTE                send a byte to the server, which answers for itself
  *   cut                     drop all connections at once, without a goodbye
  */
-#define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/tcp.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
+#include "clients.h"
 
-enum { MOST = 30000, EVENTS = 1024 };
+enum { EVENTS = 1024 };
 enum state { CONNECTING, UPGRADING, TALKING };
 
 struct connection {
@@ -44,43 +32,7 @@ struct connection {
 static struct connection connections[MOST];
 static int count, epoll, control;
 static uint64_t frames, bytes, lost;
-static struct sockaddr_in address;
-static char *sessions;
-static long sessions_size;
-static char **records;
-static uint32_t *lengths;
-static int recorded;
 static char buffer[1 << 18];
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return t.tv_sec + t.tv_nsec * 1e-9;
-}
-
-static void die(const char *what) {
-  fprintf(stderr, "load: %s: %s\n", what, strerror(errno));
-  exit(1);
-}
-
-static void read_sessions(const char *path) {
-  FILE *file = fopen(path, "rb");
-  if (!file) die(path);
-  fseek(file, 0, SEEK_END);
-  sessions_size = ftell(file);
-  rewind(file);
-  free(sessions), free(records), free(lengths);
-  sessions = malloc(sessions_size);
-  if (fread(sessions, 1, sessions_size, file) != (size_t)sessions_size) die(path);
-  fclose(file);
-  records = malloc(sizeof *records * MOST), lengths = malloc(sizeof *lengths * MOST);
-  recorded = 0;
-  for (long at = 0; at < sessions_size && recorded < MOST; recorded++) {
-    memcpy(&lengths[recorded], sessions + at, 4);
-    records[recorded] = sessions + at + 4;
-    at += 4 + lengths[recorded];
-  }
-}
 
 static void say(int fd, const void *data, size_t size) {
   if (size && send(fd, data, size, MSG_NOSIGNAL) != (ssize_t)size) lost++;
@@ -89,13 +41,7 @@ static void say(int fd, const void *data, size_t size) {
 static void begin(int index) {
   struct connection *c = &connections[index];
   memset(c, 0, sizeof *c);
-  c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-  if (c->fd < 0) die("socket");
-  struct linger hard = {1, 0}; /* no TIME_WAIT: there are only 28,000 ports */
-  setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
-  int one = 1;
-  setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-  if (connect(c->fd, (struct sockaddr *)&address, sizeof address) < 0 && errno != EINPROGRESS) die("connect");
+  c->fd = begin_connection();
   struct epoll_event event = {.events = EPOLLOUT, .data.u32 = index};
   epoll_ctl(epoll, EPOLL_CTL_ADD, c->fd, &event);
 }
@@ -129,10 +75,7 @@ static void follow(struct connection *c, const uint8_t *data, size_t size) {
 
 static void serve(struct connection *c, int index) {
   if (c->state == CONNECTING) {
-    int error = 0;
-    socklen_t size = sizeof error;
-    getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &size);
-    if (error) { errno = error; die("connect"); }
+    end_connection(c->fd);
     c->state = UPGRADING;
     say(c->fd, records[0], lengths[0]);
     struct epoll_event event = {.events = EPOLLIN, .data.u32 = index};
@@ -149,8 +92,7 @@ static void serve(struct connection *c, int index) {
   bytes += got;
   ssize_t at = 0;
   if (c->state == UPGRADING) {
-    for (; at < got && c->matched < 4; at++)
-      c->matched = buffer[at] == "\r\n\r\n"[c->matched] ? c->matched + 1 : buffer[at] == '\r';
+    at = head_end(&c->matched, buffer, got);
     if (c->matched < 4) return;
     c->state = TALKING;
     if (recorded > 1) {
@@ -253,13 +195,12 @@ static void cut(void) {
 int main(int argc, char **argv) {
   if (argc != 3) return 2;
   epoll = epoll_create1(0);
-  address = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(atoi(argv[2]))};
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  server_at(atoi(argv[2]));
   control = socket(AF_INET, SOCK_STREAM, 0);
   if (connect(control, (struct sockaddr *)&address, sizeof address) < 0) die("control");
   int one = 1;
   setsockopt(control, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-  address.sin_port = htons(atoi(argv[1]));
+  server_at(atoi(argv[1]));
   char line[4096], path[4096];
   while (fgets(line, sizeof line, stdin)) {
     int a, b, c;

@@ -1,0 +1,116 @@
+"""All of Fluxwire beside a database, for a benchmark: Valkey, one multiplexer and a front, each a process.
+
+Nothing is pinned: who runs where is the kernel's choice, as it is for users.
+"""
+
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from broker.redis_connection import Connection
+from fluxwire import token
+from fluxwire.stack import binaries, process
+from fluxwire.stack.process import Program
+from fluxwire.stack.valkey import Valkey
+from front.gates import TokenGate
+
+from .database import START_LIMIT, Cluster
+from .processes import HERE, Broken, cost, free_port
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Stack:
+    """What runs, and what it has cost.
+
+    Args:
+        port: Where the front listens.
+        redis: The socket of Valkey.
+        gate: Signs tokens that the front takes.
+        pids: The processes by name; that of Postgres is the parent of all of its own.
+
+    """
+
+    def __init__(self, *, port: int, redis: Path, gate: TokenGate, pids: dict[str, int]) -> None:
+        self.port = port
+        self.redis = redis
+        self.gate = gate
+        self._pids = pids
+
+    def costs(self) -> dict[str, float]:
+        """Seconds of processor time that each has used so far."""
+        return {name: _family(pid) if name == "postgres" else cost(pid).ran for name, pid in self._pids.items()}
+
+    async def commands(self) -> dict[str, int]:
+        """How often Valkey has run each command so far."""
+        connection = Connection(f"unix://{self.redis}")
+        try:
+            counted = await connection.run("INFO", "commandstats")
+        finally:
+            await connection.close()
+        return {name.removeprefix("cmdstat_"): figures["calls"] for name, figures in counted.items()}
+
+
+@contextmanager
+def stack(servers: Cluster, url: str, folder: Path) -> Iterator[Stack]:
+    """Run the stack over a database of a cluster.
+
+    Args:
+        servers: The cluster.
+        url: DSN of the database, with the engine and the chat in it.
+        folder: For logs, sockets and the key.
+
+    """
+    port = free_port()
+    valkey = Valkey(server=binaries.valkey(), socket=folder / "valkey.sock", log=folder / "valkey.log")
+    token.make_key(folder / "key")
+    environment = {
+        **os.environ,
+        "DATABASE_URL": url.replace("//fluxwire@", "//fluxwire_multiplexer@"),
+        "REDIS_URL": valkey.url(),
+        "FLUXWIRE_HOST": "127.0.0.1",
+        "FLUXWIRE_PORT": str(port),
+        "FLUXWIRE_KEY_FILE": str(folder / "key"),
+    }
+    with ExitStack() as running:
+        pids = {"postgres": servers.pid}
+        pids["valkey"] = _start(valkey.program(), running)
+        if not process.wait_until(valkey.ready, START_LIMIT):
+            raise Broken("Valkey does not start")
+        for name in ("multiplexer", "front"):
+            command = (sys.executable, "-m", name)
+            program = Program(
+                name=name, command=command, environment=environment, folder=HERE.parent, log=folder / f"{name}.log"
+            )
+            pids[name] = _start(program, running)
+        if not process.wait_until(lambda: _listens(port), START_LIMIT):
+            raise Broken((folder / "front.log").read_text())
+        gate = TokenGate((folder / "key").read_bytes())
+        yield Stack(port=port, redis=valkey.socket, gate=gate, pids=pids)
+
+
+def _start(program: Program, running: ExitStack) -> int:
+    child = process.start(program)
+    running.callback(process.reap, child, program)
+    running.callback(process.ask, child, program)
+    return child.pid
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _family(pid: int) -> float:
+    """Seconds that a process, its children, and those that have ended meanwhile have used."""
+    ended = (Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split())[13:15]
+    ran = sum(int(ticks) for ticks in ended) / TICKS + cost(pid).ran
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        try:
+            ran += cost(int(child)).ran
+        except FileNotFoundError:
+            continue
+    return ran
