@@ -241,19 +241,7 @@ class Reader:
         One of more bytes than a document may have comes without its ``ops``. That all stores moved comes first.
         """
         with _translated():
-            rows = await self._connection.fetch(
-                """
-                select p.tx::text::bigint, p.key, e.epoch, p.from_version, p.to_version,
-                  case when octet_length(o.ops) <= $2 then o.ops end, p.recheck, p.kick
-                from unnest($1::bigint[]) with ordinality as t (tx, position)
-                join flux.patch p on p.tx = t.tx::text::xid8
-                cross join lateral (select p.ops::text as ops offset 0) as o
-                cross join flux.epoch e
-                order by t.position, p.key <> '', p.from_version, p.key
-                """,
-                transactions,
-                self._most_bytes,
-            )
+            rows = await self._connection.fetch("select * from flux.patches($1, $2)", transactions, self._most_bytes)
         return [Patch(*row) for row in rows]
 
     async def left(self) -> list[int]:
@@ -267,10 +255,7 @@ class Reader:
     async def forget(self, transactions: Sequence[int]) -> None:
         """Delete the patches of these commits: they have been published."""
         with _translated():
-            await self._connection.execute(
-                "delete from flux.patch p using unnest($1::bigint[]) as t (tx) where p.tx = t.tx::text::xid8",
-                transactions,
-            )
+            await self._connection.execute("select flux.forget($1)", transactions)
 
     async def versions(self, keys: Sequence[str]) -> tuple[str, dict[str, int]]:
         """Look up the epoch and the versions of stores."""

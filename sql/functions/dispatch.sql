@@ -71,7 +71,7 @@ begin
     for update
   ) as l;
 
-  select a.at into _now from flux.action a order by a.seq desc limit 1;
+  _now := flux.latest();
 
   select string_agg(format('%I.%I', n.nspname, c.conname), ', ')
   into _deferred
@@ -132,9 +132,7 @@ begin
     set_config('flux.now', '', true), set_config('flux.seed', '', true);
 
   -- Which action touched which stores, before the record of it is settled and gone.
-  select array_agg(c.action), array_agg(c.key)
-  into _touching, _touched
-  from (select distinct c.action, c.key from flux.change c where c.tx = _tx and c.watch >= 0) as c;
+  select t.actions, t.keys into _touching, _touched from flux.touched(_tx) as t;
   perform flux.settle();
 
   return query
