@@ -319,7 +319,7 @@ class Database:
                         url,
                         timeout=CONNECT_TIMEOUT,
                         # The server ends what takes too long; who has not heard of it by then never will.
-                        command_timeout=statement_timeout + CONNECT_TIMEOUT,
+                        command_timeout=2 * statement_timeout,
                         server_settings={
                             "application_name": f"fluxwire {role} {name}",
                             "statement_timeout": str(round(statement_timeout * 1000)),

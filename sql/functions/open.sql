@@ -27,6 +27,10 @@ begin
       code := 'invalid_argument';
       message := 'Parameters are not JSON that Postgres accepts.';
   end;
+  if code is null and octet_length(flux.key(open.name, _canonical)) > 2000 - octet_length(open.actor) - 20 then
+    code := 'invalid_argument';
+    message := 'Parameters are too long.';
+  end if;
   if code is not null then
     return;
   end if;

@@ -77,7 +77,8 @@ create table flux.action_default partition of flux.action default;
 
 -- How often each store has changed since it first did; see flux.epoch for what makes its version of that.
 create table flux.version (
-  key text primary key,
+  -- An index has no room for much more.
+  key text primary key constraint a_store_key_has_at_most_2000_bytes check (octet_length(key) <= 2000),
   version bigint not null
 ) with (fillfactor = 50);
 

@@ -315,30 +315,6 @@ async def test_a_hundred_messages_are_one_version(front: Front, settings: Settin
     assert len(orjson.loads(update.frame)["patch"]) == settings.batch
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        "select null::jsonb",
-        "select '[]'::jsonb",
-        "select '1'::jsonb",
-        "select jsonb_build_object('x', 1 / (random() * 0)::int)",
-        "select jsonb_build_object('x', 9007199254740993)",
-    ],
-)
-async def test_a_store_that_cannot_be_rendered(front: Front, database: str, body: str) -> None:
-    """A store that raises or renders no object is gone for those who ask, with a code; others are served."""
-    connection = await asyncpg.connect(database)
-    await connection.execute(
-        f"create function stores.bad() returns jsonb language sql stable as $$ {body} $$;"
-        "select flux.declare_store('bad'), flux.refresh()"
-    )
-    await connection.close()
-    await front.say(Open(1, "bad", "{}", "ada", "{}"), Fetch("bad{}"), Fetch("rooms{}"))
-    assert (await front.hear(Opened)).key == "bad{}"
-    assert (await front.hear(Gone)).error.code == "failed"
-    assert (await front.hear(Snapshot)).key == "rooms{}"
-
-
 async def test_a_patch_with_a_number_nobody_can_hold(front: Front, database: str) -> None:
     """A number beyond a double's reach ends the store for its holders, and never the writer's transaction."""
     connection = await asyncpg.connect(database)
