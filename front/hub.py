@@ -33,6 +33,7 @@ from .gates import Identity
 from .openings import Openings, asked_for
 from .outbox import Outbox
 from .registration import Registration
+from .rounds import Rounds
 from .rules import Rules
 from .store_cache import Position
 from .stores import Stores
@@ -48,6 +49,10 @@ MOST_UNDER_WAY, MOST_UNDER_WAY_BYTES = 50_000, 64 * 1024 * 1024
 
 FRESH = 6.0
 """A multiplexer that has not been heard for so many seconds does not count as there."""
+
+
+ASK_AGAIN = 600.0
+"""Everybody is asked for anew once in so many seconds, wherever reading is a matter of who it is."""
 
 
 OUT_OF_TURN = {"number_gap", "client_expired"}
@@ -79,6 +84,7 @@ class Hub:
         "_registration",
         "_renew_at",
         "_resend",
+        "_rounds",
         "_rules",
         "_stores",
         "full",
@@ -99,6 +105,7 @@ class Hub:
         self._busy: dict[Client, None] = {}  # who waits for outcomes
         self._resend: dict[Client, None] = {}  # whose actions were found missing
         self._count = self._bytes = 0  # of all actions under way
+        self._rounds = Rounds(ASK_AGAIN)
         self._lost = False
         self.full = False
         """Whether the action bus takes no parcel now."""
@@ -246,6 +253,8 @@ class Hub:
                 self._put_all(unanswered.again(now))
         self._put_all(self._openings.again(now))
         self._stores.sweep(now)
+        for client in self._rounds.due(self._clients, now):
+            self._ask_again(client, now)
 
     def ready(self, now: float) -> bool:
         """Whether the bus is there and a multiplexer answers."""
@@ -350,6 +359,15 @@ class Hub:
             question = self._openings.ask(*asked_for(key), subscription, now)
             if question is not None:
                 self._put(question)
+
+    def _ask_again(self, client: Client, now: float) -> None:
+        """Ask whether a client still may read what it reads; it goes on until it is said that it may not."""
+        for subscription in client.subscriptions.values():
+            key = subscription.key
+            if key is not None and self._openings.each_for_himself(key):
+                question = self._openings.ask(*asked_for(key), subscription, now)
+                if question is not None:
+                    self._put(question)
 
     def _dispatch(self, client: Client, frame: Dispatch, now: float) -> None:
         unanswered = _unanswered(client)

@@ -112,6 +112,10 @@ class Openings:
             anew.append(asked.message)
         return anew
 
+    def each_for_himself(self, key: str) -> bool:
+        """Whether a verdict on a store, by its key, holds for one identity alone."""
+        return key.partition("{")[0] in self._private
+
     def ask(self, name: str, params: str, subscription: Subscription, now: float) -> Open | None:
         """Let a subscription wait for a verdict; the question to be asked, unless it is under way."""
         first = self._numbers.get((name, params, None))

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from fluxwire.stack import binaries, node, web
+from fluxwire.stack import node, web
 from fluxwire.stack.errors import StackError
-from tests.services import BROWSERS
+from tests.services import BROWSERS, debian_postgres, debian_redis
 
 CHECKOUT = Path(__file__).parent.parent
 # Tests start their own servers, and must not meet those of the person at the terminal.
@@ -123,9 +123,9 @@ def missing_packages() -> list[str]:
     wanted = []
     if not any(shutil.which(name) for name in BROWSERS):
         wanted.append("chromium")
-    if binaries.debian_postgres(15) is None:
+    if debian_postgres(15) is None:
         wanted.append("postgresql-15")
-    if binaries.debian_redis() is None:
+    if debian_redis() is None:
         wanted.append("redis-server")
     if shutil.which("haproxy") is None:
         wanted.append("haproxy")

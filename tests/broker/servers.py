@@ -12,9 +12,9 @@ from pathlib import Path
 from redis import Redis
 from redis.exceptions import RedisError
 
-from fluxwire.stack import binaries, process
+from fluxwire.stack import process
 from fluxwire.stack.process import Program
-from tests.services import START_LIMIT, missing, running
+from tests.services import START_LIMIT, debian_redis, missing, running
 
 PASSWORD = "correct horse:battery/staple"
 QUOTED = "correct%20horse%3Abattery%2Fstaple"
@@ -23,9 +23,9 @@ RIGHTS = "-@all +@stream +@set +@connection +del +expire +pexpire +rename"
 """What docs/operations.md says a front and a multiplexer need."""
 
 
-def debian_redis() -> Path:
+def redis_server() -> Path:
     """Debian's Redis, or a skip."""
-    found = binaries.debian_redis()
+    found = debian_redis()
     if found is None:
         missing("Redis is not installed (Debian's package redis-server).")
     return found
@@ -74,7 +74,7 @@ def with_password(folder: Path) -> Iterator[str]:
     """Redis 7 that wants a password."""
     port = free_port()
     url = f"redis://:{QUOTED}@127.0.0.1:{port}"
-    program = server(debian_redis(), folder, "password", *options(port, folder), "--requirepass", PASSWORD)
+    program = server(redis_server(), folder, "password", *options(port, folder), "--requirepass", PASSWORD)
     with running(program, lambda _pid: answers(url)):
         yield url
 
@@ -92,7 +92,7 @@ def with_tls(folder: Path) -> Iterator[tuple[str, str]]:
     accounts = folder / "accounts.conf"
     accounts.write_text(f"user fluxwire on >{TOKEN} ~test-* {RIGHTS}\nuser default on >{TOKEN} ~* +@all\n")
     program = server(
-        *(debian_redis(), folder, "tls", str(accounts)),
+        *(redis_server(), folder, "tls", str(accounts)),
         *(*options(0, folder), "--tls-port", str(port), "--tls-auth-clients", "no"),
         *("--tls-cert-file", str(certificate), "--tls-key-file", str(key), "--tls-ca-cert-file", str(certificate)),
     )

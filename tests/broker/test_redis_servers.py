@@ -11,7 +11,7 @@ from fluxwire.stack import binaries
 from tests.services import scratch_folder
 
 from .cluster import RedisCluster
-from .servers import debian_redis, guarded, with_password, with_tls
+from .servers import guarded, redis_server, with_password, with_tls
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ class TestTls(Conformance):
 @pytest.mark.parametrize("kind", ["valkey", "redis"])
 async def test_failover(kind: str) -> None:
     """When the server dies its replica is promoted, and both ends go on with that by themselves."""
-    program = binaries.valkey() if kind == "valkey" else debian_redis()
+    program = binaries.valkey() if kind == "valkey" else redis_server()
     with scratch_folder() as folder, guarded(program, folder) as servers:
         front, multiplexer = RedisFrontBus(servers.url, "n", "f"), RedisMultiplexerBus(servers.url, "n", "m")
         await front.start()

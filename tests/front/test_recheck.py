@@ -18,7 +18,7 @@ from broker.messages import (
 from front.clients import Client
 from front.frames import Subscribe, Unsubscribe, parse
 from front.gates import Identity
-from front.hub import Hub
+from front.hub import ASK_AGAIN, Hub
 
 from .wire import Json, Letterbox, carry, texts
 from .world import snapshot_frame, update_frame
@@ -207,3 +207,25 @@ def test_a_store_that_is_gone_while_it_is_asked() -> None:
     board.say(Gone(KEY, Error("failed", "The store cannot be rendered.")))
     (frame,) = board.frames()[second.actor]
     assert (frame["type"], frame["error"]["code"]) == ("unsubscribed", "failed")
+
+
+def test_everybody_is_asked_for_once_in_a_while() -> None:
+    """A right that ended and no watched table tells of ends within a round; until the verdict frames go on."""
+    board = Board(*(f"a{number}" for number in range(50)))
+    asked: list[Open] = []
+    most = 0
+    for second in range(int(ASK_AGAIN) + 2):
+        board.hub.sweep(2.0 + second)
+        questions = board.questions()
+        for question in questions:
+            board.verdict(question, good=question.actor != "a7")
+        asked += questions
+        most = max(most, len(questions))
+    assert {question.actor for question in asked} == {f"a{number}" for number in range(50)}
+    assert len(asked) == 50
+    assert most == 1
+    sent = board.frames()
+    assert [frame["type"] for frame in sent.pop("a7")] == ["unsubscribed"]
+    assert sent == {}
+    board.say(board.commit())
+    assert len(board.frames()) == 49
