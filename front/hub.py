@@ -254,7 +254,7 @@ class Hub:
         self._put_all(self._openings.again(now))
         self._stores.sweep(now)
         for client in self._rounds.due(self._clients, now):
-            self._ask_again(client, now)
+            self._ask_about(client, now)
 
     def ready(self, now: float) -> bool:
         """Whether the bus is there and a multiplexer answers."""
@@ -360,7 +360,7 @@ class Hub:
             if question is not None:
                 self._put(question)
 
-    def _ask_again(self, client: Client, now: float) -> None:
+    def _ask_about(self, client: Client, now: float) -> None:
         """Ask whether a client still may read what it reads; it goes on until it is said that it may not."""
         for subscription in client.subscriptions.values():
             key = subscription.key
