@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from broker import codec, redis_bus, redis_connection
-from broker.conformance import DEADLINE, Conformance, hear, lead, numbers, parcel, take
+from broker.bus import Missed
+from broker.conformance import DEADLINE, Conformance, hear, lead, numbers, parcel, take, until
 from broker.errors import BusLost
+from broker.messages import Lead
 from broker.redis_bus import RedisFrontBus, RedisMultiplexerBus
+from broker.registry import LEASE, Changes
 from fluxwire.stack import binaries
 from fluxwire.stack.valkey import Valkey
 from tests.services import running, scratch_folder
@@ -228,3 +231,87 @@ async def test_restart(folder: Path) -> None:
         assert numbers(await receiving) == [3]
         await front.close()
         await multiplexer.close()
+
+
+async def test_what_was_trimmed_is_missed(cluster: RedisCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A front that fell off the end of the shared stream is told so, before what is still there."""
+    monkeypatch.setattr(redis_bus, "MAX_ENTRIES", 100)
+    front, multiplexer = cluster.front("f"), cluster.multiplexer("m")
+    await front.start()
+    await multiplexer.publish(lead(0))
+    await hear(front, 1)
+    for term in range(1, 500):
+        await multiplexer.publish(lead(term))
+    first, second, *_ = await front.read()
+    assert first == Missed()
+    assert isinstance(second, Lead)
+    assert second.term > 1
+    assert not any(isinstance(news, Missed) for news in await front.read())
+
+
+async def test_what_never_arrived_is_missed(cluster: RedisCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A publish that failed shows with the next one, on either stream."""
+    front, multiplexer = cluster.front("f"), cluster.multiplexer("m")
+    assert isinstance(multiplexer, RedisMultiplexerBus)
+    await front.start()
+    await multiplexer.publish(lead(1))
+    await multiplexer.send({"f": lead(2)})
+    assert await hear(front, 2) == lead(1, 2)
+    with monkeypatch.context() as patch:
+
+        async def lose(*_: object) -> object:
+            raise BusLost("lost on the way")
+
+        patch.setattr(multiplexer._writer, "run", lose)
+        patch.setattr(multiplexer._writer, "run_all", lose)
+        with pytest.raises(BusLost):
+            await multiplexer.publish(lead(3))
+        with pytest.raises(BusLost):
+            await multiplexer.send({"f": lead(4)})
+    await multiplexer.publish(lead(5))
+    await multiplexer.send({"f": lead(6)})
+    assert await until(front.read, 4) == [Missed(), *lead(5), Missed(), *lead(6)]
+
+
+async def test_another_leader_is_nothing_missed(cluster: RedisCluster) -> None:
+    """Each multiplexer counts for itself; a front that starts late takes the first it hears for a gap."""
+    front, one, two = cluster.front("f"), cluster.multiplexer("one"), cluster.multiplexer("two")
+    await front.start()
+    for term, leader in enumerate((one, two, one, two)):
+        await leader.publish(lead(term))
+    assert await until(front.read, 4) == lead(*range(4))
+    late = cluster.front("late")
+    await late.start()
+    await one.publish(lead(4))
+    assert await until(late.read, 2) == [Missed(), *lead(4)]
+
+
+async def test_a_dead_front_is_swept(cluster: RedisCluster) -> None:
+    """With its lease go its registrations, at a lookup its stream and its place among the fronts."""
+    front, multiplexer = cluster.front("f", lease=0.1), cluster.multiplexer("m")
+    await front.register(["a"], ["ada"])
+    await multiplexer.send({"f": lead(1)})
+    assert len(await cluster.keys()) == 4
+
+    async def swept() -> list[bool]:
+        await multiplexer.find(["a"])
+        return [True] if not await cluster.keys() else []
+
+    await until(swept, 1)
+    # It was only slow: what it missed shows.
+    await front.register(["a"], [])
+    await multiplexer.send({"f": lead(2)})
+    await multiplexer.send({"f": lead(3)})
+    assert [news for news in await until(front.read, 2) if isinstance(news, Lead)] == lead(2, 3)
+
+
+async def test_registering_leaves_nothing_behind(cluster: RedisCluster) -> None:
+    """Every key of the registry goes away by itself but the list of fronts, also if registering is cut off."""
+    front = cluster.front("f")
+    await front.register(["a"], [])
+    await cluster.flush()
+    await front.change(Changes(held=["b"], arrived=["ada"]))
+    assert isinstance(front, RedisFrontBus)
+    await front._writer.run_all(next(front._keys.register(["c"], [])))
+    for key in await cluster.keys():
+        assert 0 < await cluster.redis.pttl(key) <= 1000 * LEASE

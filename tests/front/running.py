@@ -14,7 +14,7 @@ import pytest
 import uvloop
 from websockets.asyncio.client import ClientConnection, connect
 
-from broker.bus import FrontBus
+from broker.bus import FrontBus, MultiplexerBus
 from broker.memory_bus import MemoryBus
 from broker.messages import (
     Action,
@@ -73,8 +73,8 @@ async def soon(awaitable: Awaitable[T]) -> T:
 class Multiplexer:
     """Answers every front on a bus; each action named after stores changes them in one commit."""
 
-    def __init__(self, bus: MemoryBus) -> None:
-        self._bus = bus.multiplexer()
+    def __init__(self, bus: MultiplexerBus) -> None:
+        self.bus = bus
         self.versions: dict[str, int] = {}
         self.document: Json = {}
         self.actions: list[Action] = []
@@ -87,37 +87,37 @@ class Multiplexer:
 
     async def run(self) -> None:
         while True:
-            for delivery in await self._bus.receive(10):
+            for delivery in await self.bus.receive(10):
                 for message in () if self.deaf else delivery.parcel.messages:
                     await self._answer(delivery.parcel.front, message)
-                await self._bus.acknowledge([delivery])
+                await self.bus.acknowledge([delivery])
 
     async def _answer(self, front: str, message: FrontMessage) -> None:
         match message:
             case Open() if self.denied:
-                await self._bus.send({front: [Denied(message.request, Error(self.denied, "No."))]})
+                await self.bus.send({front: [Denied(message.request, Error(self.denied, "No."))]})
             case Open():
                 key = message.name + message.params
-                await self._bus.send({front: [Opened(message.request, key, shared=self.shared, ttl_ms=5000)]})
+                await self.bus.send({front: [Opened(message.request, key, shared=self.shared, ttl_ms=5000)]})
             case Fetch():
                 version = self.versions.get(message.key, 0)
                 frame = json.loads(snapshot_frame(message.key, "e", version)) | {"document": self.document}
-                await self._bus.send({front: [Snapshot(message.key, "e", version, json.dumps(frame).encode())]})
+                await self.bus.send({front: [Snapshot(message.key, "e", version, json.dumps(frame).encode())]})
             case Renew():
                 self.renewals += 1
-                await self._bus.send({front: [Renewed(1)]})
+                await self.bus.send({front: [Renewed(1)]})
             case Action() if self.denied:
                 error = Error(self.denied, "No.", constraint="c")
                 outcome = Outcome(message.connection, 0, message.number, "refused", None, error, {})
-                await self._bus.send({front: [outcome]})
+                await self.bus.send({front: [outcome]})
             case Action():
                 self.actions.append(message)
                 stores = await self.commit(*message.name.split(","))
                 outcome = Outcome(message.connection, 0, message.number, "ok", message.params, None, stores)
-                await self._bus.send({front: [outcome]})
+                await self.bus.send({front: [outcome]})
 
     async def publish(self, message: MultiplexerMessage) -> None:
-        await self._bus.publish([message])
+        await self.bus.publish([message])
 
     async def commit(self, *names: str, padding: int = 0) -> dict[str, int]:
         updates = []
@@ -201,7 +201,7 @@ async def running(
 
     """
     memory = MemoryBus(quiet=0.05)
-    multiplexer = Multiplexer(memory)
+    multiplexer = Multiplexer(memory.multiplexer())
     server = Server(hub=Hub(front="f", rules=rules), bus=bus or memory.front("f"), verify=GATE.verify, rules=rules)
     http = application(server=server, gate=GATE, web=web, guests=guests)
     port = listener(http=http, accept=server.accept)

@@ -336,7 +336,7 @@ async def test_a_lost_bus_is_waited_for() -> None:
     """Clients stay; what they said meanwhile is answered when the bus is back, and nothing is done twice."""
     memory = MemoryBus(quiet=0.05)
     bus = FlakyBus(memory)
-    multiplexer = Multiplexer(memory)
+    multiplexer = Multiplexer(memory.multiplexer())
     work = asyncio.create_task(multiplexer.run())
     async with running(bus=bus) as front, front.client() as client:
         await client.say(type="subscribe", stores=[{"id": 1, "name": "a"}])
