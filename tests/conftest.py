@@ -5,6 +5,7 @@ from collections.abc import Generator
 
 import pytest
 
+pytest.register_assert_rewrite("broker.conformance")
 pytest_plugins = ["tests.services", "pytester"]
 
 
