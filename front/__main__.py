@@ -12,9 +12,10 @@ import sys
 from broker.redis_bus import RedisFrontBus
 
 from .collector import settle
-from .gates import TokenGate
+from .gates import TokenGate, Trust
 from .http import application
 from .hub import Hub
+from .jwks import Jwks
 from .listener import listener, shared_port
 from .origins import Origins
 from .proxies import Proxies
@@ -28,7 +29,9 @@ _logger = logging.getLogger("front")
 async def run(settings: Settings, bound: socket.socket) -> None:
     """Run a front on a bound socket until SIGTERM or SIGINT; it then sends its clients to other fronts, and ends."""
     front = secrets.token_hex(8)
-    gate = TokenGate(settings.key)
+    jwks = Jwks(settings.jwks_url, now=asyncio.get_running_loop().time) if settings.jwks_url else None
+    trust = Trust(jwks, settings.audience, settings.issuer) if jwks is not None else None
+    gate = TokenGate(settings.key, trust)
     bus = RedisFrontBus(settings.redis_url, settings.namespace, front, most=settings.most_parcels)
     rules = Rules(
         origins=Origins(settings.origins),
@@ -60,19 +63,21 @@ async def run(settings: Settings, bound: socket.socket) -> None:
         _logger.info("= leaving, and %d clients with us", len(sockets))
         await server.dismiss(sockets, settings.pace, hurry)
 
-    departure = asyncio.create_task(depart())
+    tasks = [work, asyncio.create_task(depart())]
+    if jwks is not None:
+        tasks.append(asyncio.create_task(jwks.run()))
     settle()
     try:
         # A fault in either ends the process: whoever started it starts it again.
-        await asyncio.wait([work, serve, departure], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([serve, *tasks], return_when=asyncio.FIRST_COMPLETED)
     finally:
         port.should_exit = True
         await serve
-        for task in (work, departure):
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(work, departure, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await bus.close()
-    for task in (work, departure):
+    for task in tasks:
         if not task.cancelled():
             task.result()
 

@@ -25,7 +25,7 @@ from .frames import (
     build,
     parse,
 )
-from .gates import Identity, TokenRefused, same_but_for_times
+from .gates import Identity, KeyUnknown, TokenRefused, same_but_for_times
 from .incoming import Fault, Incoming, Opcode
 from .rules import Rules
 
@@ -275,6 +275,8 @@ class Connection:
         """Who a token speaks for; closed if for nobody."""
         try:
             return self._verify(token)
+        except KeyUnknown as exc:
+            self.close(CloseCode.COME_AGAIN, str(exc))
         except TokenRefused as exc:
             self.close(CloseCode.TOKEN_REFUSED, str(exc))
-            return None
+        return None

@@ -1,10 +1,11 @@
-"""Who may come in: tokens are JSON Web Tokens signed with HS256 (docs/protocol.md §2)."""
+"""Who may come in: tokens are JSON Web Tokens (docs/protocol.md §2), signed with our key or by an issuer's."""
 
 import binascii
 import hmac
 import math
 import time
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import jwt
 import msgspec
@@ -21,6 +22,33 @@ class TokenRefused(Exception):
     """A token that is not ours, is expired, or names no actor that a database can hold."""
 
 
+class KeyUnknown(TokenRefused):
+    """A token that may be good: its key is not known yet, and is being fetched."""
+
+
+class Issuer(Protocol):
+    """Somebody else who signs tokens, with keys of their own."""
+
+    def verify(self, algorithm: str, kid: str | None, signed: bytes, signature: bytes) -> None:
+        """Check a signature.
+
+        Raises:
+            TokenRefused: It is not theirs.
+
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """An issuer, and what its tokens have to say."""
+
+    issuer: Issuer
+    audience: str = AUDIENCE
+    """Their ``aud``, or one of it."""
+    name: str = ""
+    """Their ``iss``; "" is any."""
+
+
 class Identity(msgspec.Struct, frozen=True, gc=False):
     """Who a verified token speaks for; every connection has one, so the collector need not look at it."""
 
@@ -35,26 +63,29 @@ class TokenGate:
     """Verifies tokens, and signs those of guests.
 
     Args:
-        key: The shared secret, at least 32 bytes.
+        key: The shared secret, at least 32 bytes; None if there is none, and only the issuer's tokens are good.
+        trust: The issuer whose tokens are good as well.
 
     """
 
-    def __init__(self, key: bytes) -> None:
-        if len(key) < SHORTEST_KEY:
+    def __init__(self, key: bytes | None, trust: Trust | None = None) -> None:
+        if key is not None and len(key) < SHORTEST_KEY:
             raise ValueError(f"the key has {len(key)} bytes, it needs at least {SHORTEST_KEY}")
         self._key = key
+        self._trust = trust
         self._header = b""  # as it was written last; an issuer's tokens begin all alike
 
     def verify(self, token: str) -> Identity:
         """Check a token's signature, audience and times.
 
         Raises:
+            KeyUnknown: It may, once its key has been fetched (4205).
             TokenRefused: It does not let anybody in (close code 4101).
 
         """
         try:
-            claims = self._open(token)
-            good_until = _check(claims, time.time())
+            claims, audience = self._open(token)
+            good_until = _check(claims, audience, time.time())
             text = msgspec.json.encode(claims).decode()
         # What is no base64, no JSON or no Unicode; claims nested too deeply.
         except (ValueError, msgspec.MsgspecError, RecursionError) as exc:
@@ -65,18 +96,30 @@ class TokenGate:
             raise TokenRefused("sub is empty, or a claim holds a NUL")
         return Identity(actor, text, good_until)
 
-    def _open(self, token: str) -> dict[str, Any]:
-        """The claims of a token that was signed with our key."""
-        signed, _, signature = token.encode("ascii").rpartition(b".")
-        # First of all: nothing of a stranger's token is looked at.
-        if not hmac.compare_digest(hmac.digest(self._key, signed, "sha256"), _base64(signature)):
-            raise TokenRefused("the signature is not ours")
+    def _open(self, token: str) -> tuple[dict[str, Any], str]:
+        """The claims of a token that was signed by us or by the issuer, and whom they have to be for."""
+        signed, _, encoded = token.encode("ascii").rpartition(b".")
+        signature = _base64(encoded)
         header, _, payload = signed.partition(b".")
-        if header != self._header:
-            if _HEADERS.decode(_base64(header)) != _Header(ALGORITHM):
-                raise TokenRefused(f"only {ALGORITHM} is taken, and no critical extension")
-            self._header = header
-        return _CLAIMS.decode(_base64(payload))
+        # First of all: nothing of a stranger's token is looked at.
+        if self._key is not None and hmac.compare_digest(hmac.digest(self._key, signed, "sha256"), signature):
+            if header != self._header:
+                said = _HEADERS.decode(_base64(header))
+                if said.alg != ALGORITHM or said.crit is not None:
+                    raise TokenRefused(f"only {ALGORITHM} is taken, and no critical extension")
+                self._header = header
+            return _CLAIMS.decode(_base64(payload)), AUDIENCE
+        if self._trust is None:
+            raise TokenRefused("the signature is not ours")
+        said = _HEADERS.decode(_base64(header))
+        if said.crit is not None:
+            raise TokenRefused("no critical extension is taken")
+        # Our key is never tried for what is signed by theirs, nor theirs for HS256.
+        self._trust.issuer.verify(said.alg, said.kid, signed, signature)
+        claims = _CLAIMS.decode(_base64(payload))
+        if self._trust.name and claims.get("iss") != self._trust.name:
+            raise TokenRefused(f"iss is not {self._trust.name}")
+        return claims, self._trust.audience
 
     def sign(self, actor: str, *, now: float, lifetime: float) -> str:
         """A token for an actor.
@@ -86,13 +129,19 @@ class TokenGate:
             now: Time of signing, in seconds since 1970.
             lifetime: For how long it is good, in seconds.
 
+        Raises:
+            ValueError: There is no key of ours.
+
         """
+        if self._key is None:
+            raise ValueError("there is no key to sign with")
         claims = {"sub": actor, "aud": AUDIENCE, "iat": int(now), "exp": int(now + lifetime)}
         return jwt.encode(claims, self._key, ALGORITHM)
 
 
 class _Header(msgspec.Struct):
     alg: str
+    kid: str | None = None
     crit: list[str] | None = None
 
 
@@ -100,11 +149,11 @@ _HEADERS = msgspec.json.Decoder(_Header)
 _CLAIMS = msgspec.json.Decoder(dict[str, Any])
 
 
-def _check(claims: dict[str, Any], now: float) -> float:
+def _check(claims: dict[str, Any], wanted: str, now: float) -> float:
     """RFC 7519 §4.1: for us, and good now; until when."""
     audience = claims.get("aud")
-    if audience != AUDIENCE and not (isinstance(audience, list) and AUDIENCE in audience):
-        raise TokenRefused(f"aud is not {AUDIENCE}")
+    if audience != wanted and not (isinstance(audience, list) and wanted in audience):
+        raise TokenRefused(f"aud is not {wanted}")
     if not isinstance(claims.get("sub"), str):
         raise TokenRefused("sub is no text")
     good_until = _moment(claims, "exp") + LEEWAY if "exp" in claims else math.inf

@@ -1,5 +1,6 @@
 """All settings of a front, read from the environment once."""
 
+import importlib.util
 import ipaddress
 import math
 import re
@@ -12,7 +13,7 @@ from broker.redis_bus import MAX_PARCELS
 from broker.redis_connection import check_address
 
 from .drain import Pace
-from .gates import SHORTEST_KEY
+from .gates import AUDIENCE, SHORTEST_KEY
 from .limits import Limits
 from .origins import ANY
 from .proxies import Network
@@ -30,8 +31,8 @@ class Settings:
 
     redis_url: str
     """Where the buses are, see ``broker.redis_connection``; REDIS_URL."""
-    key: bytes
-    """The secret that signs tokens; the content of FLUXWIRE_KEY_FILE."""
+    key: bytes | None
+    """The secret that signs tokens; the content of FLUXWIRE_KEY_FILE. None if only an issuer signs them."""
     namespace: str = "fluxwire"
     """Prefix of every Redis key; FLUXWIRE_NAMESPACE."""
     host: str = "127.0.0.1"
@@ -53,6 +54,12 @@ class Settings:
     proxies: tuple[Network, ...] = ()
     """Whose word about addresses is believed; FLUXWIRE_TRUSTED_PROXIES."""
     limits: Limits = field(default_factory=Limits)
+    jwks_url: str = ""
+    """Where the keys of an issuer are whose tokens are good; FLUXWIRE_JWKS_URL."""
+    audience: str = AUDIENCE
+    """Whom that issuer's tokens are for; FLUXWIRE_AUDIENCE."""
+    issuer: str = ""
+    """What that issuer calls itself; FLUXWIRE_ISSUER."""
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -67,12 +74,15 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     """
     reader = _Reader(environment)
     redis_url = reader.redis("REDIS_URL")
-    key = reader.key("FLUXWIRE_KEY_FILE")
+    jwks_url = reader.jwks("FLUXWIRE_JWKS_URL")
+    key = reader.key("FLUXWIRE_KEY_FILE", needed=not jwks_url)
     # 0 lets the system choose.
     port = reader.number("FLUXWIRE_PORT", 8000, range(65_536))
     most_parcels = reader.number("FLUXWIRE_BUS_PARCELS", MAX_PARCELS, range(1, 10**9))
     web = reader.folder("FLUXWIRE_WEB")
     guests = reader.switch("FLUXWIRE_GUESTS")
+    if guests and key is None and jwks_url:
+        reader.faults.append("FLUXWIRE_GUESTS needs FLUXWIRE_KEY_FILE: their tokens are signed here")
     pace = Pace(
         rate=reader.above_zero("FLUXWIRE_DRAIN_RATE", DEFAULT_PACE.rate),
         seconds=reader.above_zero("FLUXWIRE_DRAIN_SECONDS", DEFAULT_PACE.seconds),
@@ -107,11 +117,15 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         cookie=cookie,
         proxies=proxies,
         limits=limits,
+        jwks_url=jwks_url,
+        audience=environment.get("FLUXWIRE_AUDIENCE") or AUDIENCE,
+        issuer=environment.get("FLUXWIRE_ISSUER", ""),
     )
 
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@*]+", re.IGNORECASE)
 _COOKIE = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2
+_JWKS = re.compile(r"(https://|http://(localhost|127\.0\.0\.1|\[::1\])[:/])[^\s#]+")
 
 
 class _Reader:
@@ -132,16 +146,25 @@ class _Reader:
             self.faults.append(f"{name} is no address of a Redis: {exc}")
         return address
 
-    def key(self, name: str) -> bytes:
+    def jwks(self, name: str) -> str:
+        url = self._text(name)
+        if url and not _JWKS.fullmatch(url):
+            self.faults.append(f"{name} must be an address that begins with https://, not {url!r}")
+        if url and importlib.util.find_spec("cryptography") is None:
+            self.faults.append(f"{name} needs the extra jwks: pip install 'fluxwire[jwks]'")
+        return url
+
+    def key(self, name: str, *, needed: bool) -> bytes | None:
         file = self._text(name)
         if not file:
-            self.faults.append(f"{name} must name the file with the secret that signs tokens")
-            return b""
+            if needed:
+                self.faults.append(f"{name} must name the file with the secret that signs tokens")
+            return None
         try:
             key = Path(file).read_bytes().strip()
         except OSError as exc:
             self.faults.append(f"{name} {file} cannot be read: {exc.strerror}")
-            return b""
+            return None
         if len(key) < SHORTEST_KEY:
             self.faults.append(f"{name} {file} holds {len(key)} bytes, a key needs {SHORTEST_KEY}")
         return key

@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from front.clients import Client
 from front.frames import Dispatch, Subscribe, Unsubscribe, payloads
-from front.gates import Identity, TokenRefused
+from front.gates import Identity, KeyUnknown, TokenRefused
 from front.server import Server
 
 from .problems import problem
@@ -101,6 +101,8 @@ def bearer(server: Server, request: Request) -> Identity:
         raise problem("no_token", "A token is needed: Authorization: Bearer …")
     try:
         return server.verify(token.strip())
+    except KeyUnknown as exc:
+        raise problem("unavailable", str(exc)) from None
     except TokenRefused as exc:
         raise problem("token_refused", str(exc)) from None
 

@@ -17,6 +17,7 @@ def test_defaults(tmp_path: Path) -> None:
 
 def test_everything_set(tmp_path: Path) -> None:
     """Every variable has its place."""
+    pytest.importorskip("cryptography")
     (tmp_path / "key").write_text("k" * 40)
     settings = read_settings(
         {
@@ -30,6 +31,9 @@ def test_everything_set(tmp_path: Path) -> None:
             "FLUXWIRE_DRAIN_SECONDS": "2.5",
             "FLUXWIRE_BUS_PARCELS": "99",
             "FLUXWIRE_GUESTS": "1",
+            "FLUXWIRE_JWKS_URL": "https://login.example.com/keys",
+            "FLUXWIRE_AUDIENCE": "shop",
+            "FLUXWIRE_ISSUER": "https://login.example.com/",
             "FLUXWIRE_ORIGINS": "https://app.example.com, http://localhost:5173",
             "FLUXWIRE_COOKIE": "__Host-session",
             "FLUXWIRE_TRUSTED_PROXIES": "10.0.0.0/8 fd00::1",
@@ -55,6 +59,9 @@ def test_everything_set(tmp_path: Path) -> None:
         cookie="__Host-session",
         proxies=(ip_network("10.0.0.0/8"), ip_network("fd00::1")),
         limits=Limits(1, 2, 3, 4, 5, 0),
+        jwks_url="https://login.example.com/keys",
+        audience="shop",
+        issuer="https://login.example.com/",
     )
 
 
@@ -100,3 +107,33 @@ def test_a_missing_key_file_is_named(tmp_path: Path) -> None:
     """A key file that cannot be read is a fault with a reason, not a traceback."""
     with pytest.raises(BadSettings, match="No such file"):
         read_settings({"REDIS_URL": "redis://h", "FLUXWIRE_KEY_FILE": str(tmp_path / "none")})
+
+
+@pytest.mark.parametrize("url", ["https://login.example.com/keys", "http://127.0.0.1:9/keys", "http://localhost/k"])
+def test_an_issuer_is_enough(url: str) -> None:
+    """Whoever has an issuer needs no secret."""
+    pytest.importorskip("cryptography")
+    settings = read_settings({"REDIS_URL": "redis://h", "FLUXWIRE_JWKS_URL": url})
+    assert (settings.key, settings.jwks_url) == (None, url)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://login.example.com/keys", "ftp://h/keys", "https://", "http://127.0.0.1.evil/k"]
+)
+def test_keys_from_anywhere(url: str) -> None:
+    """Keys that anybody on the way could exchange are none."""
+    with pytest.raises(BadSettings, match="FLUXWIRE_JWKS_URL must be"):
+        read_settings({"REDIS_URL": "redis://h", "FLUXWIRE_JWKS_URL": url})
+
+
+def test_guests_of_an_issuer() -> None:
+    """Guests' tokens are signed by the front."""
+    with pytest.raises(BadSettings, match="FLUXWIRE_GUESTS needs"):
+        read_settings({"REDIS_URL": "redis://h", "FLUXWIRE_JWKS_URL": "https://h/k", "FLUXWIRE_GUESTS": "1"})
+
+
+def test_an_issuer_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is missing is named, and not found out by the first token."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(BadSettings, match=r"fluxwire\[jwks\]"):
+        read_settings({"REDIS_URL": "redis://h", "FLUXWIRE_JWKS_URL": "https://h/k"})
