@@ -40,8 +40,8 @@ class FrontBus(FrontRegistry, Protocol):
                 snapshot is asked for, a store's updates are sent here.
 
         Raises:
-            BusFull: Neither happened: as many parcels wait on the bus as may; call it again after a moment. Several
-                fronts may overshoot by a parcel each.
+            BusFull: Neither happened: as many parcels wait on the bus as may; call it again after a moment. Many fronts
+                may overshoot by a few parcels each.
             BusLost: It may or may not be there; append it again, a second copy does no harm. For the registry see
                 :meth:`broker.registry.FrontRegistry.change`.
 
@@ -124,10 +124,14 @@ class MultiplexerBus(Directory, Protocol):
 
         """
 
-    async def send(self, messages: Mapping[str, Sequence[MultiplexerMessage]]) -> None:
-        """Put messages on the streams of single fronts, by front id, in one go.
+    async def send(self, messages: Mapping[str, Sequence[MultiplexerMessage]], done: Sequence[Delivery] = ()) -> None:
+        """Put messages on the streams of single fronts, in one go.
 
         A front's stream goes away by itself some time after the last message to it.
+
+        Args:
+            messages: By front id.
+            done: Deliveries to :meth:`acknowledge` after that.
 
         Raises:
             BusLost: As for :meth:`publish`.

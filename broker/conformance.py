@@ -175,6 +175,19 @@ class Conformance:
         assert await multiplexer.take_over(0) == []
         assert await cluster.multiplexer("other").take_over(0) == []
 
+    async def test_acknowledged_with_what_is_sent(self, cluster: Cluster) -> None:
+        """Deliveries can be acknowledged in one go with what they led to."""
+        front, multiplexer = cluster.front("f"), cluster.multiplexer("m")
+        await front.start()
+        for number in range(3):
+            await front.append(parcel(number))
+        deliveries = await take(multiplexer, 3)
+        await multiplexer.send({"f": lead(1)}, deliveries[:2])
+        assert await hear(front, 1) == lead(1)
+        assert numbers(await multiplexer.take_over(0)) == [2]
+        await multiplexer.send({}, deliveries[2:])
+        assert await multiplexer.take_over(0) == []
+
     async def test_shared_reaches_all(self, cluster: Cluster) -> None:
         """What is published reaches each front, whole and in order."""
         one, two, multiplexer = cluster.front("one"), cluster.front("two"), cluster.multiplexer("m")

@@ -257,10 +257,11 @@ class _MultiplexerEnd(_End):
             self._streams.write(self._streams.shared, messages)
             self._streams.wake()
 
-    async def send(self, messages: Mapping[str, Sequence[MultiplexerMessage]]) -> None:
+    async def send(self, messages: Mapping[str, Sequence[MultiplexerMessage]], done: Sequence[Delivery] = ()) -> None:
         self._check()
         for front, batch in messages.items():
             self._streams.write(self._streams.own(front), batch)
+        await self.acknowledge(done)
         self._streams.wake()
 
     async def find(self, stores: Collection[str], actors: Collection[str] = ()) -> Found:

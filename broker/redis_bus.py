@@ -19,6 +19,7 @@ from __future__ import annotations
 import logging
 import math
 import secrets
+import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -45,7 +46,12 @@ MAX_PARCELS = 4096
 MAX_ENTRIES = 10_000
 """How many entries a stream of the update bus keeps, roughly: at a thousand a second, ten seconds of a lost Redis."""
 OWN_STREAM_SECONDS = 60
-"""How long a front's own stream outlives the last message to it, in seconds."""
+"""How long a front's own stream outlives the last message to it at most, in seconds."""
+PROLONG_AFTER = 20.0
+"""After so many seconds of use that is said to Redis again."""
+MOST_UNSEEN, FRONTS = 64, 16
+"""After how many appends a front looks again at the length of the action bus: as many as this, or fewer if so many
+fronts could fill it with them."""
 READ_ENTRIES = 200
 """How many entries of a stream one read takes at most."""
 BLOCK_MS = 1000
@@ -82,7 +88,8 @@ class RedisFrontBus:
         self._updates = f"{namespace}:updates".encode()
         self._own = f"{namespace}:front:{front}".encode()
         self._most = most
-        self._length = 0  # of the action bus, as it was at the last append
+        self._length = 0  # of the action bus, when it was looked at last
+        self._appends = 1  # until it is looked at again
         self._keys = FrontKeys(namespace, front, lease)
         self._stores = self._actors = 0  # registered
         self._position = {self._updates: b"0-0", self._own: b"0-0"}
@@ -102,14 +109,17 @@ class RedisFrontBus:
             self._length = await self._writer.run("XLEN", self._actions)
             if self._length >= self._most:
                 raise BusFull(f"the action bus holds {self._length} parcels")
-        *_, self._length = await self._writer.run_all(
-            [
-                *self._keys.change(changes),
-                ("XADD", self._actions, "*", FIELD, codec.encode_parcel(parcel)),
-                ("XLEN", self._actions),
-            ]
-        )
+        commands = self._keys.change(changes)
+        commands.append(("XADD", self._actions, "*", FIELD, codec.encode_parcel(parcel)))
+        self._appends -= 1
+        look = self._appends <= 0
+        if look:
+            commands.append(("XLEN", self._actions))
+        *_, last = await self._writer.run_all(commands)
         self._count(changes)
+        if look:
+            self._length = last
+            self._appends = min(MOST_UNSEEN, (self._most - self._length) // FRONTS)
 
     async def register(self, stores: Collection[str], actors: Collection[str]) -> None:
         """See :meth:`broker.registry.FrontRegistry.register`."""
@@ -212,6 +222,8 @@ class RedisMultiplexerBus:
         self._written = 0
         self._numbers: Counter[str] = Counter()  # of entries, by stream
         self._fronts: Collection[str] = ()
+        self._prolonged_at: dict[str, float] = {}
+        self._finder = Connection(url)
         self._writer = Connection(url)
         self._reader = Connection(url, waits=BLOCK_MS / 1000)
 
@@ -230,7 +242,7 @@ class RedisMultiplexerBus:
 
     async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """See :meth:`broker.bus.MultiplexerBus.acknowledge`."""
-        await self._forget([delivery.entry for delivery in deliveries if isinstance(delivery, _Delivery)])
+        await self._forget(_entries_of(deliveries))
 
     async def take_over(self, idle: float) -> Sequence[Delivery]:
         """See :meth:`broker.bus.MultiplexerBus.take_over`."""
@@ -260,30 +272,44 @@ class RedisMultiplexerBus:
         if messages:
             await self._writer.run(*self._add(self._updates, messages))
 
-    async def send(self, messages: Mapping[str, Sequence[MultiplexerMessage]]) -> None:
+    async def send(self, messages: Mapping[str, Sequence[MultiplexerMessage]], done: Sequence[Delivery] = ()) -> None:
         """See :meth:`broker.bus.MultiplexerBus.send`."""
         commands: list[Command] = []
+        now = time.monotonic()
         for front, batch in messages.items():
             stream = self._own(front)
-            commands += [self._add(stream, batch), ("EXPIRE", stream, OWN_STREAM_SECONDS)]
-        if commands:
+            commands.append(self._add(stream, batch))
+            if now >= self._prolonged_at.get(stream, -math.inf) + PROLONG_AFTER:
+                self._prolonged_at[stream] = now
+                commands.append(("EXPIRE", stream, OWN_STREAM_SECONDS))
+        if done:
+            commands += self._forgetting(_entries_of(done))
+        if not commands:
+            return
+        try:
             await self._writer.run_all(commands)
+        except BusLost:
+            # It may come back without these streams.
+            self._prolonged_at.clear()
+            raise
 
     async def find(self, stores: Collection[str], actors: Collection[str] = ()) -> Found:
         """See :meth:`broker.registry.Directory.find`."""
         lookup = Lookup(self._namespace, self._fronts, stores, actors)
         while not lookup.done:
-            lookup.take(await self._writer.run_all(lookup.ask()))
+            lookup.take(await self._finder.run_all(lookup.ask()))
         self._fronts = lookup.found.fronts
         if lookup.dead:
             log.info("fronts whose lease has ended: %s", ", ".join(lookup.dead))
-            await self._writer.run_all(lookup.bury())
+            await self._finder.run_all(lookup.bury())
             for front in lookup.dead:
                 del self._numbers[self._own(front)]
+                self._prolonged_at.pop(self._own(front), None)
         return lookup.found
 
     async def close(self) -> None:
         """See :meth:`broker.bus.MultiplexerBus.close`."""
+        await self._finder.close()
         await self._reader.close()
         await self._writer.close()
 
@@ -357,7 +383,14 @@ class RedisMultiplexerBus:
 
     async def _forget(self, entries: Sequence[bytes]) -> None:
         if entries:
-            await self._writer.run_all([("XACK", self._actions, GROUP, *entries), ("XDEL", self._actions, *entries)])
+            await self._writer.run_all(self._forgetting(entries))
+
+    def _forgetting(self, entries: Sequence[bytes]) -> list[Command]:
+        return [("XACK", self._actions, GROUP, *entries), ("XDEL", self._actions, *entries)]
+
+
+def _entries_of(deliveries: Sequence[Delivery]) -> list[bytes]:
+    return [delivery.entry for delivery in deliveries if isinstance(delivery, _Delivery)]
 
 
 def _in_order(answer: Sequence[tuple[bytes, Entries]]) -> Iterable[_Entry]:

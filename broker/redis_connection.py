@@ -83,7 +83,7 @@ class Connection:
         return await self._do(self._redis.execute_command(*command))  # type: ignore[no-untyped-call]
 
     async def run_all(self, commands: Sequence[Command], **options: bool) -> list[Any]:
-        """Run several commands in one go, without a transaction: another client's may come between.
+        """Run commands in one go, without a transaction: another client's may come between.
 
         Args:
             commands: The commands, each with its arguments.
@@ -93,6 +93,9 @@ class Connection:
             BusLost: There is no answer, or one of them is an error.
 
         """
+        if len(commands) == 1:
+            # For one command a pipeline is twice the work.
+            return [await self._do(self._redis.execute_command(*commands[0], **options))]  # type: ignore[no-untyped-call]
         pipeline = self._redis.pipeline(transaction=False)
         for command in commands:
             pipeline.execute_command(*command, **options)

@@ -189,8 +189,8 @@ class Multiplexer:
     async def _tell(self, settled: Settled) -> None:
         try:
             if settled.outcomes:
-                await self._bus.send(settled.outcomes)
-            if settled.done:
+                await self._bus.send(settled.outcomes, settled.done)
+            elif settled.done:
                 await self._bus.acknowledge(settled.done)
         except BusLost as error:
             log.warning("the bus is lost, outcomes are told when asked again: %s", error)
