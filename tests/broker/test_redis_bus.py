@@ -288,10 +288,12 @@ async def test_another_leader_is_nothing_missed(cluster: RedisCluster) -> None:
 
 async def test_a_dead_front_is_swept(cluster: RedisCluster) -> None:
     """With its lease go its registrations, at a lookup its stream and its place among the fronts."""
-    front, multiplexer = cluster.front("f", lease=0.1), cluster.multiplexer("m")
+    front, multiplexer = cluster.front("f"), cluster.multiplexer("m")
     await front.register(["a"], ["ada"])
     await multiplexer.send({"f": lead(1)})
     assert len(await cluster.keys()) == 4
+    for key in ("held", "actors"):
+        await cluster.redis.pexpire(f"{cluster.namespace}:{key}:f", 1)
 
     async def swept() -> list[bool]:
         await multiplexer.find(["a"])
