@@ -95,6 +95,9 @@ class Connection:
 
     """
 
+    answers = True
+    """Whether the client answers when it is asked for a sign of life."""
+
     __slots__ = (
         "_events",
         "_full_at",
@@ -152,7 +155,7 @@ class Connection:
             for opcode, payload in self._incoming.take(data):
                 self._spend(now)
                 if opcode == Opcode.TEXT:
-                    self._receive_message(payload)
+                    self.receive_message(payload)
                 elif opcode == Opcode.PING:
                     self._writes += (bytes((0x80 | Opcode.PONG, len(payload))) + payload,)
                 elif opcode == Opcode.CLOSE:
@@ -209,11 +212,15 @@ class Connection:
                 raise Fault(CloseCode.INVALID_UTF8, "a reason that is no UTF-8") from None
         self._end(payload[:2])
 
+    def _say(self, frame: bytes) -> None:
+        self._writes += (frame,)
+
     def _end(self, payload: bytes) -> None:
         self.state = State.CLOSED
         self._writes += (bytes((0x80 | Opcode.CLOSE, len(payload))) + payload, b"")
 
-    def _receive_message(self, message: bytes) -> None:
+    def receive_message(self, message: bytes) -> None:
+        """Take one message, however it came; what follows is as after :meth:`receive`."""
         try:
             message.decode()
         except UnicodeDecodeError:
@@ -232,7 +239,7 @@ class Connection:
         elif isinstance(frame, Refresh):
             self._refresh(frame.token)
         elif isinstance(frame, Ping):
-            self._writes += (PONG,)
+            self._say(PONG)
         else:
             self._events += (frame,)
 
@@ -254,7 +261,7 @@ class Connection:
         welcome = Welcome(
             protocol=PROTOCOL, actor=identity.actor, max_frame=MAX_FRAME, heartbeat_ms=round(HEARTBEAT * 1000)
         )
-        self._writes += (build(welcome),)
+        self._say(build(welcome))
         self._events += (Opened(identity, hello.client),)
 
     def _refresh(self, token: str) -> None:

@@ -6,6 +6,7 @@ connection.
 
 import zlib
 
+from .events import EVENTS, events
 from .frames import spans, websocket_frame
 
 WORTHWHILE = 256
@@ -54,22 +55,30 @@ class Deflater:
 
         Args:
             frames: One or more ready frames of text, joined.
-            window: The base-2 logarithm of the window's size.
+            window: The base-2 logarithm of the window's size; :data:`EVENTS` for events instead.
 
         """
-        if len(frames) < WORTHWHILE:
-            return frames
+        if window == EVENTS:
+            return events(frames) if len(frames) < WORTHWHILE else self._kept(frames, window)
+        return frames if len(frames) < WORTHWHILE else self._kept(frames, window)
+
+    def _kept(self, frames: bytes, window: int) -> bytes:
         made = self._made.get((window, frames))
         if made is None:
-            made = self._made[window, frames] = b"".join(
-                frames[begin:end] if end - payload < WORTHWHILE else _compressed(frames[payload:end], window)
-                for begin, payload, end in spans(frames)
-            )
+            made = events(frames) if window == EVENTS else _deflated(frames, window)
+            self._made[window, frames] = made
             self._bytes += len(frames) + len(made)
             while self._bytes > MEMORY:
                 oldest = next(iter(self._made))
                 self._bytes -= len(oldest[1]) + len(self._made.pop(oldest))
         return made
+
+
+def _deflated(frames: bytes, window: int) -> bytes:
+    return b"".join(
+        frames[begin:end] if end - payload < WORTHWHILE else _compressed(frames[payload:end], window)
+        for begin, payload, end in spans(frames)
+    )
 
 
 def _compressed(payload: bytes, window: int) -> bytes:

@@ -12,6 +12,7 @@ from typing import Any, Protocol, cast
 from .handshake import END_OF_HEAD, MAX_HEAD, is_for_us, refusal, shake_hands
 from .proxies import BadProxy, announced, counted_as
 from .rules import Rules
+from .stream import is_for_stream, length_of
 from .ticks import Wheel
 
 HEAD_WITHIN = 10.0
@@ -39,11 +40,25 @@ class Accept(Protocol):
         """
 
 
+class AcceptStream(Protocol):
+    """Makes the protocol of a client that takes events."""
+
+    def __call__(self, *, length: int, address: str | None) -> asyncio.Protocol:
+        """Make it.
+
+        Args:
+            length: How many bytes it has to say.
+            address: Under what it is counted, and to be counted out when it is lost.
+
+        """
+
+
 class Doorway(asyncio.Protocol):
     """A connection whose request has not come whole yet, or that is plain HTTP.
 
     Args:
         accept: Makes the protocol of a WebSocket.
+        stream: Makes the protocol of a client that takes events.
         http: Makes uvicorn's protocol.
         connections: All that uvicorn waits for at its end.
         rules: Who is let in.
@@ -63,6 +78,7 @@ class Doorway(asyncio.Protocol):
         "_now",
         "_proxy",
         "_rules",
+        "_stream",
         "_transport",
         "_wheel",
         "slot",
@@ -72,6 +88,7 @@ class Doorway(asyncio.Protocol):
         self,
         *,
         accept: Accept,
+        stream: AcceptStream,
         http: Callable[[], asyncio.Protocol],
         connections: set[Any],
         rules: Rules,
@@ -79,6 +96,7 @@ class Doorway(asyncio.Protocol):
         now: Callable[[], float],
     ) -> None:
         self._accept = accept
+        self._stream = stream
         self._http = http
         self._connections = connections
         self._rules = rules
@@ -126,6 +144,9 @@ class Doorway(asyncio.Protocol):
         if self._proxy is not None and not self._count_in(self._rules.proxies.client(self._proxy, data[:end])):
             return
         self._proxy = None
+        if is_for_stream(data):
+            self._read_stream_head(transport, data, end + len(END_OF_HEAD))
+            return
         if not is_for_us(data):
             # It stays between uvicorn and the socket, to know when that is gone.
             self._wheel.put(self, self._now() + HTTP_WITHIN)
@@ -140,12 +161,22 @@ class Doorway(asyncio.Protocol):
             self._refuse(answer.status, answer.response)
             return
         transport.write(answer.response)
-        self._leave()
         protocol = self._accept(window=answer.window, token=answer.token, address=self._address)
+        self._hand_over(transport, protocol, data[end:])
+
+    def _read_stream_head(self, transport: asyncio.Transport, data: bytes, end: int) -> None:
+        length = length_of(data[:end])
+        if isinstance(length, int):
+            self._hand_over(transport, self._stream(length=length, address=self._address), data[end:])
+        else:
+            self._refuse(*length)
+
+    def _hand_over(self, transport: asyncio.Transport, protocol: asyncio.Protocol, rest: bytes) -> None:
+        self._leave()
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
-        if len(data) > end:
-            protocol.data_received(data[end:])
+        if rest:
+            protocol.data_received(rest)
 
     def eof_received(self) -> bool | None:
         """The client sends no more."""

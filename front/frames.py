@@ -113,6 +113,7 @@ UpFrame = Hello | Refresh | Subscribe | Unsubscribe | Dispatch | Ping
 T = TypeVar("T")
 
 _decoder: msgspec.json.Decoder[UpFrame] = msgspec.json.Decoder(UpFrame)
+_list_decoder: msgspec.json.Decoder[list[Raw]] = msgspec.json.Decoder(list[Raw])
 _raw_decoder: msgspec.json.Decoder[Raw] = msgspec.json.Decoder(Raw)
 
 # Every escape sequence of JSON, from left to right; group 1 is a half of a surrogate pair without its other half.
@@ -148,6 +149,19 @@ def params_of(data: bytes) -> Raw:
     except ValueError as exc:
         raise BadFrame(str(exc)) from None
     return params
+
+
+def messages(body: bytes) -> list[bytes]:
+    """The frames of a request's body: a JSON list of what would each be a message on a WebSocket.
+
+    Raises:
+        BadFrame: It is no list.
+
+    """
+    texts = [bytes(text) for text in _read(_list_decoder, body)]
+    if any(len(text) > MAX_FRAME for text in texts):
+        raise BadFrame(f"a frame has at most {MAX_FRAME} bytes")
+    return texts
 
 
 def _read(decoder: msgspec.json.Decoder[T], data: bytes) -> T:

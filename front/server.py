@@ -7,6 +7,7 @@ hub. Frames for clients leave once per turn of the event loop, all frames of a c
 import asyncio
 import logging
 import math
+import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -28,6 +29,7 @@ from .gates import Identity
 from .hub import Hub
 from .rules import Rules
 from .runs import runs
+from .stream import Stream
 from .ticks import Wheel
 
 HELLO_WITHIN = 10.0
@@ -81,12 +83,12 @@ class Socket(asyncio.Protocol):
     )
 
     def __init__(
-        self, server: "Server", sockets: set[Any], *, window: int, token: str | None, address: str | None
+        self, server: "Server", sockets: set[Any], connection: Connection, *, address: str | None = None
     ) -> None:
         self._server = server
         self._address = address  # under what the doorway counted it
         self._sockets = sockets  # uvicorn's: it waits at its end for all that are in it
-        self._connection = Connection(verify=server.verify, rules=server.rules, token=token, window=window)
+        self._connection = connection
         self._transport: asyncio.Transport | None = None
         self._client: Client | None = None
         self._wire: DirectWire | None = None  # once the client was let in
@@ -105,6 +107,9 @@ class Socket(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         # It pauses us as soon as anything has to wait, and resumes when nothing does.
         self._transport.set_write_buffer_limits(high=0)
+        if not self._connection.answers and hasattr(socket, "TCP_USER_TIMEOUT"):
+            within = round(2 * HEARTBEAT * 1000)
+            transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, within)
         self._sockets.add(self)
         self._server.wheel.put(self, self._opened_at + HELLO_WITHIN)
 
@@ -184,22 +189,34 @@ class Socket(asyncio.Protocol):
         if self._blocked_at is not None:
             self._look_at_blocked(self._blocked_at, self._transport, now)
             return
+        again = self._look_at_silence(now)
+        if again is not None:
+            self._server.wheel.put(self, min(again, self._good_until))
+
+    def _look_at_silence(self, now: float) -> float | None:
+        """§2: ask who is silent; when to look again, unless it is closed."""
         again = self._heard_at + HEARTBEAT
         if self._client is None:
             again = self._opened_at + HELLO_WITHIN
             if now >= again:
                 self.close(CloseCode.NO_HELLO, "no hello in time")
-                return
+                return None
+        elif now >= again and not self._connection.answers:
+            # That it is gone only the system can notice, by what is not acknowledged.
+            self._heard_at = now
+            self._connection.ping()
+            self._send()
+            again = now + HEARTBEAT
         elif now >= again:
             again = self._heard_at + 2 * HEARTBEAT
             if now >= again:
                 self.close(CloseCode.NOTHING_HEARD, "nothing heard for too long")
-                return
+                return None
             if not self._pinged:
                 self._pinged = True
                 self._connection.ping()
                 self._send()
-        self._server.wheel.put(self, min(again, self._good_until))
+        return again
 
     def _look_at_blocked(self, since: float, transport: asyncio.Transport, now: float) -> None:
         if now >= since + BLOCKED_AT_MOST:
@@ -242,7 +259,7 @@ class Socket(asyncio.Protocol):
                     hub.blocked(self._client)
                 else:
                     self._wire.reach(self._transport)
-                if self._connection.state is State.OPEN:
+                if self._connection.state is State.OPEN and self._connection.answers:
                     # The welcome, in one write with what the hub is about to say.
                     for data in self._connection.data_to_send():
                         hub.send(self._client, data)
@@ -327,7 +344,8 @@ class Server:
         self.now = self._loop.time
         """The clock of everything here, in seconds."""
         self.wheel: Wheel[Socket | Doorway] = Wheel(self.now())
-        self._leaving = False
+        self.left = asyncio.Event()
+        """Set when the front is about to end: what waits for news need not wait here."""
         self._flush_due = False
         self._gathered = asyncio.Event()
         self._connections: set[Any] = set()  # uvicorn's
@@ -342,7 +360,8 @@ class Server:
         """
         self._connections = connections
         return Doorway(
-            accept=partial(Socket, self, connections),
+            accept=self._web_socket,
+            stream=self._stream,
             http=http,
             connections=connections,
             rules=self.rules,
@@ -350,13 +369,22 @@ class Server:
             now=self.now,
         )
 
+    def _web_socket(self, *, window: int, token: str | None, address: str | None) -> Socket:
+        connection = Connection(verify=self.verify, rules=self.rules, token=token, window=window)
+        return Socket(self, self._connections, connection, address=address)
+
+    def _stream(self, *, length: int, address: str | None) -> Socket:
+        return Socket(
+            self, self._connections, Stream(verify=self.verify, rules=self.rules, length=length), address=address
+        )
+
     def ready(self) -> bool:
         """Whether clients can be served."""
-        return not self._leaving and self.hub.ready(self.now())
+        return not self.left.is_set() and self.hub.ready(self.now())
 
     def leave(self) -> None:
         """Be ready no more: load balancers send nobody else."""
-        self._leaving = True
+        self.left.set()
 
     async def dismiss(self, sockets: Sequence[Socket], pace: Pace, hurry: asyncio.Event) -> None:
         """Send clients to the other fronts, one after the other; the rest is served until its turn comes.
@@ -371,8 +399,8 @@ class Server:
         while not drain.over:
             if hurry.is_set():
                 drain.hurry()
-            for socket, seconds in drain.due(self.now()):
-                socket.close(CloseCode.GOING_AWAY, farewell(seconds))
+            for leaving, seconds in drain.due(self.now()):
+                leaving.close(CloseCode.GOING_AWAY, farewell(seconds))
             with suppress(TimeoutError):
                 await asyncio.wait_for(hurry.wait(), DISMISS)
 
@@ -425,9 +453,9 @@ class Server:
     def _kick(self, kick: Kick) -> None:
         # First what they are owed.
         self._flush()
-        for socket in list(self._connections):
-            if isinstance(socket, Socket) and socket.actor == kick.actor:
-                socket.close(CloseCode.KICKED, kick.reason)
+        for one in list(self._connections):
+            if isinstance(one, Socket) and one.actor == kick.actor:
+                one.close(CloseCode.KICKED, kick.reason)
 
     async def _append(self) -> None:
         # One call at a time: what comes meanwhile gathers, and goes in order.
@@ -470,8 +498,8 @@ class Server:
         while True:
             now = self.now()
             self.hub.sweep(now)
-            for socket in self.wheel.turn(now):
-                socket.look(now)
+            for due in self.wheel.turn(now):
+                due.look(now)
             refused = self.rules.refusals.line(now)
             if refused is not None:
                 _logger.info("= %s", refused)

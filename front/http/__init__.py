@@ -16,6 +16,7 @@ from front.server import Server
 
 from . import problems
 from .actions import action_endpoint
+from .polls import poll_endpoint
 from .stores import store_endpoint
 
 GUEST_BODY = 1_024
@@ -56,6 +57,7 @@ def application(*, server: Server, gate: TokenGate, web: Path | None, guests: bo
         Route("/readyz", readyz),
         Route("/stores/{name}", store_endpoint(server)),
         Route("/actions/{name}", action_endpoint(server), methods=["POST"]),
+        Route("/poll", poll_endpoint(server), methods=["POST"]),
     ]
     if guests:
         routes.append(Route("/guest", partial(_guest, gate), methods=["POST"]))

@@ -1,38 +1,12 @@
-"""What plain HTTP says when it refuses: problem details of RFC 9457, with the codes of docs/protocol.md §6."""
+"""Problems as exceptions of an endpoint, and Starlette's answers to them."""
 
 from http import HTTPStatus
 
-import msgspec
-from msgspec import UNSET
 from starlette.requests import Request
 from starlette.responses import Response
 
 from front.frames import Fault
-
-STATUS = {
-    "bad_request": 400,
-    "unknown_argument": 400,
-    "missing_argument": 400,
-    "invalid_argument": 400,
-    "no_token": 401,
-    "token_refused": 401,
-    "forbidden": 403,
-    "unknown_action": 404,
-    "unknown_store": 404,
-    "constraint": 409,
-    "number_gap": 409,
-    "client_expired": 409,
-    "outcome_expired": 410,
-    "too_large": 413,
-    "not_json": 415,
-    "busy": 429,
-    "failed": 500,
-    "poison": 500,
-    "unavailable": 503,
-}
-"""The status that goes with a code; whatever else an action says is its own refusal."""
-
-REFUSED = 422
+from front.problems import CONTENT_TYPE, details, status_of
 
 
 class Problem(Exception):
@@ -40,32 +14,24 @@ class Problem(Exception):
 
     Args:
         fault: Code and message, as in frames.
+        members: What else the answer says.
 
     """
 
-    def __init__(self, fault: Fault) -> None:
+    def __init__(self, fault: Fault, **members: int) -> None:
         super().__init__(fault.message)
         self.fault = fault
+        self.members = members
 
     def response(self) -> Response:
-        """The answer: a body of type ``application/problem+json``."""
-        status = STATUS.get(self.fault.code, REFUSED)
-        body: dict[str, str | int] = {
-            "title": HTTPStatus(status).phrase,
-            "status": status,
-            "code": self.fault.code,
-            "detail": self.fault.message,
-        }
-        for name in ("constraint", "column"):
-            value = getattr(self.fault, name)
-            if value is not UNSET:
-                body[name] = value
+        """The answer."""
+        status = status_of(self.fault.code)
         headers = {"Cache-Control": "no-store"}
-        if status == HTTPStatus.UNAUTHORIZED:
+        if status is HTTPStatus.UNAUTHORIZED:
             headers["WWW-Authenticate"] = "Bearer"
         if status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:
             headers["Retry-After"] = "1"
-        return Response(msgspec.json.encode(body), status, headers, media_type="application/problem+json")
+        return Response(details(self.fault, **self.members), status, headers, media_type=CONTENT_TYPE)
 
 
 def problem(code: str, message: str) -> Problem:

@@ -63,9 +63,13 @@ class Visit:
 
         """
         try:
-            await asyncio.wait_for(self._arrived.wait(), ANSWER_WITHIN if within is None else within)
+            return await asyncio.wait_for(self.next(), ANSWER_WITHIN if within is None else within)
         except TimeoutError:
             raise problem("unavailable", "The database does not answer for now; send it again.") from None
+
+    async def next(self) -> list[bytes]:
+        """The same, without a limit."""
+        await self._arrived.wait()
         self._arrived.clear()
         heard, self._heard = self._heard, []
         return heard
@@ -80,13 +84,20 @@ def visit(server: Server, identity: Identity, client_id: str) -> Iterator[Visit]
         identity: Who asks.
         client_id: The client's own id (docs/protocol.md §2).
 
+    Raises:
+        Problem: There are too many of him already.
+
     """
+    if not server.rules.actors.has_room(identity.actor):
+        raise problem("busy", "Too many requests and connections of this actor.")
     visitor = Visit(server)
+    server.rules.actors.enter(identity.actor)
     client = visitor.client = server.hub.opened(identity, client_id, wire=visitor, window=0)
     try:
         yield visitor
     finally:
         server.hub.closed(client, server.now())
+        server.rules.actors.leave(identity.actor)
 
 
 def bearer(server: Server, request: Request) -> Identity:

@@ -90,7 +90,7 @@ STRANGERS: list[tuple[dict[str, str], str]] = [
     ({"Authorization": "Basic YTpi"}, "no_token"),
     ({"Authorization": "Bearer"}, "no_token"),
     ({"Authorization": "Bearer x.y.z"}, "token_refused"),
-    (bearer(lifetime=-1), "token_refused"),
+    (bearer(lifetime=-60), "token_refused"),
 ]
 
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from front.http.problems import STATUS
+from front.problems import STATUS
 from tests.services import scratch_folder
 
 from .test_run import up
