@@ -5,6 +5,7 @@ again, and by then the keys are there.
 """
 
 import asyncio
+import hashlib
 import logging
 import ssl
 from collections.abc import Awaitable, Callable
@@ -23,6 +24,9 @@ MOST_BYTES = 262_144
 
 AT_MOST_EVERY = 10.0
 """Seconds between two fetches at least, however many unknown keys are named."""
+
+MOST_SEEN = 20_000
+"""Tokens that are known to be signed; whoever comes back shows the same one."""
 
 REFRESH = 300.0
 """Seconds after which keys are fetched again though nobody misses one: those that were withdrawn are to go."""
@@ -49,6 +53,7 @@ class Jwks:
         self._now = now
         self._fetch = fetch or fetch_keys
         self._keys = NO_KEYS
+        self._seen: dict[bytes, None] = {}  # digests of what these keys have signed; checking costs ten times as much
         self._wanted = asyncio.Event()
         self._fresh_at = float("-inf")  # when the fetch began that succeeded last
 
@@ -66,6 +71,9 @@ class Jwks:
             TokenRefused: The signature is not the issuer's.
 
         """
+        digest = hashlib.sha256(signed + b"." + signature).digest()
+        if digest in self._seen:
+            return
         try:
             key = self._keys.find(algorithm, kid)
         except LookupError as exc:
@@ -77,6 +85,9 @@ class Jwks:
             raise KeyUnknown("the key is being fetched")
         if not is_signed(key, signed, signature):
             raise TokenRefused("the signature is not the issuer's")
+        self._seen[digest] = None
+        if len(self._seen) > MOST_SEEN:
+            del self._seen[next(iter(self._seen))]
 
     async def run(self) -> None:
         """Keep the keys fresh until cancelled."""
@@ -94,6 +105,7 @@ class Jwks:
                 patience = AT_MOST_EVERY
             else:
                 said, self._fresh_at, patience = "", begun_at, REFRESH
+                self._seen.clear()
             try:
                 async with asyncio.timeout(patience):
                     await self._wanted.wait()

@@ -9,7 +9,7 @@ import pytest
 from front import jwks
 from front.gates import KeyUnknown, TokenGate, TokenRefused, Trust
 from front.jwks import Jwks, fetch_keys
-from front.keys import BadKeys
+from front.keys import BadKeys, is_signed
 
 from .issuer import EC, RSA, RSA_NEXT, Endpoint, endpoint, listed, public, signed
 from .running import DEADLINE, running, soon
@@ -147,3 +147,29 @@ async def test_on_the_wire(monkeypatch: pytest.MonkeyPatch) -> None:
             async with front.client(hello=False) as again:
                 await again.say(type="hello", protocols=[1], token=signed(RSA, "r"), client="c")
                 assert (await again.hear())["actor"] == "ada"
+
+
+async def test_tokens_that_were_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token is checked once; a forged one is never taken for it, and no more are kept than may be."""
+    monkeypatch.setattr(jwks, "MOST_SEEN", 2)
+    checked: list[bytes] = []
+
+    def check(key: object, text: bytes, signature: bytes) -> bool:
+        checked.append(text)
+        return is_signed(key, text, signature)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(jwks, "is_signed", check)
+    async with endpoint() as end:
+        end.says(listed(public(EC, "e")))
+        async with following(end) as gate:
+            one, two, three = (signed(EC, "e", n=number) for number in range(3))
+            await until(lambda: admits(gate, one))
+            assert admits(gate, one)
+            assert len(checked) == 1
+            forged = one.rpartition(".")[0] + "." + two.rpartition(".")[2]
+            with pytest.raises(TokenRefused):
+                gate.verify(forged)
+            assert all(admits(gate, token) for token in (two, three, two, three))
+            assert len(checked) == 4
+            assert admits(gate, one)
+            assert len(checked) == 5
