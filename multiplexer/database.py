@@ -7,6 +7,7 @@ becomes :class:`DatabaseLost`, so that everybody above has one thing to heal fro
 import contextlib
 import logging
 import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
@@ -16,6 +17,7 @@ import asyncpg
 from broker.messages import Action, Open
 
 from .errors import DatabaseLost, RenderFailed, TermEnded
+from .rests import Rests
 
 if TYPE_CHECKING:
     # The driver's class takes a parameter in its stubs alone.
@@ -159,6 +161,7 @@ class Reader:
     def __init__(self, connection: "Connection", *, most_bytes: int) -> None:
         self._connection = connection
         self._most_bytes = most_bytes
+        self._rests = Rests()
 
     async def open(self, questions: Sequence[Open]) -> list[Resolved | None]:
         """Find the keys of stores and whether these actors may read them; answers come in order.
@@ -207,27 +210,38 @@ class Reader:
         return resolved
 
     async def render(self, keys: Sequence[str]) -> list[Rendered | RenderFailed]:
-        """Render stores as they are now, in the order of their keys.
+        """Render stores as they are now; those that took long to fail a short while ago are not tried.
 
         Raises:
             DatabaseLost: Ask again.
 
         """
-        rendered: list[Rendered | RenderFailed] = []
-        for start in range(0, len(keys), TOGETHER):
-            rendered += await self._render(keys[start : start + TOGETHER])
+        now = time.monotonic()
+        resting = {key: failed for key in keys if (failed := self._rests.why(key, now)) is not None}
+        rendered: list[Rendered | RenderFailed] = [*resting.values()]
+        awake = [key for key in keys if key not in resting]
+        for start in range(0, len(awake), TOGETHER):
+            rendered += await self._render(awake[start : start + TOGETHER])
         return rendered
 
     async def _render(self, keys: Sequence[str]) -> list[Rendered | RenderFailed]:
+        began = time.monotonic()
+        rendered = await self._ask_for(keys)
+        if len(keys) > 1 and any(isinstance(one, RenderFailed) and not one.transient for one in rendered):
+            # Which of them took long shows when each is rendered alone.
+            return [one for key in keys for one in await self._render([key])]
+        for one in rendered:
+            if isinstance(one, RenderFailed):
+                now = time.monotonic()
+                self._rests.add(one, now - began, now)
+        return rendered
+
+    async def _ask_for(self, keys: Sequence[str]) -> list[Rendered | RenderFailed]:
         try:
             with _translated():
                 rows = await self._connection.fetch("select * from flux.render_all($1, $2)", keys, self._most_bytes)
         except _Failed as error:
-            if error.transient:
-                return [RenderFailed(key, str(error), transient=True) for key in keys]
-            if len(keys) == 1:
-                return [RenderFailed(keys[0], str(error))]
-            return [one for key in keys for one in await self._render([key])]
+            return [RenderFailed(key, str(error), transient=error.transient) for key in keys]
         return [
             Rendered(row["key"], row["epoch"], row["base"], row["version"], row["document"])
             if row["document"] is not None
