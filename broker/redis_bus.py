@@ -94,6 +94,8 @@ class RedisFrontBus:
         self._stores = self._actors = 0  # registered
         self._position = {self._updates: b"0-0", self._own: b"0-0"}
         self._numbers: dict[tuple[bytes, str], int] = {}  # of the last entry read, by stream and writer
+        self._fresh = {self._updates}  # streams whose next entry may have any number
+        self._missed = False
         self._own_read: list[bytes] = []
         self._in_doubt = False
         self._writer = Connection(url)
@@ -140,6 +142,9 @@ class RedisFrontBus:
         """See :meth:`broker.bus.FrontBus.read`."""
         if self._in_doubt:
             await self._find_position()
+        if self._missed:
+            self._missed = False
+            return [Missed()]
         # Doubtful until Redis has answered with something new: it may have started anew meanwhile.
         self._in_doubt = True
         commands: list[Command] = [
@@ -170,15 +175,21 @@ class RedisFrontBus:
         self._actors += len(changes.arrived) - len(changes.departed)
 
     def _take(self, stream: bytes, batch: codec.Batch) -> list[News]:
-        last = self._numbers.get((stream, batch.writer), 0)
+        expected = self._numbers.get((stream, batch.writer), 0) + 1
         self._numbers[stream, batch.writer] = batch.number
-        return list(batch.messages) if batch.number == last + 1 else [Missed(), *batch.messages]
+        if batch.number == expected or stream in self._fresh:
+            self._fresh.discard(stream)
+            return list(batch.messages)
+        return [Missed(), *batch.messages]
 
     async def _find_position(self) -> None:
         """Begin anew with each stream whose numbering has: Redis came back empty, and perhaps with another clock."""
         for stream, position in self._position.items():
             if _order(await self._last_id(stream)) < _order(position):
                 self._position[stream] = b"0-0"
+                # Whatever we had not read; what is there now follows that.
+                self._missed = True
+                self._fresh.add(stream)
 
     async def _last_id(self, stream: bytes) -> bytes:
         """Return the id of the newest entry that was ever in the stream, ``0-0`` for a new one."""

@@ -44,6 +44,9 @@ PARCEL = 64
 PARCEL_BYTES = 262_144
 """A parcel that has so many bytes of parameters takes no further message: a full bus has to fit in Redis."""
 
+MOST_QUEUED = 200_000
+"""Messages that wait for the bus at most."""
+
 MOST_UNDER_WAY, MOST_UNDER_WAY_BYTES = 50_000, 64 * 1024 * 1024
 """Actions of all connections under way at most, and what they may weigh (§6, ``busy``)."""
 
@@ -218,6 +221,9 @@ class Hub:
                 self._renew_all(now)
             case Missed():
                 self._ask_again(now)
+                # A right may have been withdrawn meanwhile.
+                for name in self._openings.restricted():
+                    self._recheck(name, now)
 
     def doubt(self, message: News, now: float) -> None:
         """A message could not be taken by a fault of ours: holders of its stores get them anew."""
@@ -241,7 +247,8 @@ class Hub:
     def sweep(self, now: float) -> None:
         """Do what is due; call it a few times a second."""
         if self.full:
-            # What is asked is in the queue, and what was missed shows later.
+            # What is asked is in the queue. Who has left is forgotten all the same.
+            self._openings.again(now)
             return
         if now >= self._renew_at:
             self._renew_at = now + RENEW
@@ -313,7 +320,8 @@ class Hub:
         return frames[0] if len(frames) == 1 else b"".join(frames)
 
     def _put(self, message: FrontMessage) -> None:
-        if not self._lost:
+        # What does not get in is asked again after its patience, like all that has no answer.
+        if not self._lost and len(self._queue) < MOST_QUEUED:
             self._queue.append(message)
 
     def _ask_again(self, now: float) -> None:

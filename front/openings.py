@@ -85,6 +85,10 @@ class Openings:
         """Whether what was asked for so is known to be for everybody."""
         return (name, params, None) in self._verdicts
 
+    def restricted(self) -> list[str]:
+        """Names of stores that not everybody may read who is let in."""
+        return list(self._private)
+
     def doubt(self, name: str, now: float) -> list[Open]:
         """Forget who may read a store.
 

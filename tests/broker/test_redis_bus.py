@@ -274,7 +274,7 @@ async def test_what_never_arrived_is_missed(cluster: RedisCluster, monkeypatch: 
 
 
 async def test_another_leader_is_nothing_missed(cluster: RedisCluster) -> None:
-    """Each multiplexer counts for itself; a front that starts late takes the first it hears for a gap."""
+    """Each multiplexer counts for itself, and a front that starts late begins to count where it starts."""
     front, one, two = cluster.front("f"), cluster.multiplexer("one"), cluster.multiplexer("two")
     await front.start()
     for term, leader in enumerate((one, two, one, two)):
@@ -283,7 +283,21 @@ async def test_another_leader_is_nothing_missed(cluster: RedisCluster) -> None:
     late = cluster.front("late")
     await late.start()
     await one.publish(lead(4))
-    assert await until(late.read, 2) == [Missed(), *lead(4)]
+    assert await until(late.read, 1) == lead(4)
+    await two.publish(lead(5))
+    assert await until(late.read, 2) == [Missed(), *lead(5)], "whether it is the second's first is not known"
+
+
+async def test_a_server_that_forgot_is_noticed_in_quiet(cluster: RedisCluster) -> None:
+    """Who had read something is told that he may have missed something, though nothing comes any more."""
+    front, multiplexer = cluster.front("f"), cluster.multiplexer("m")
+    await front.start()
+    await multiplexer.publish(lead(1))
+    await hear(front, 1)
+    await cluster.flush()
+    assert await until(front.read, 1) == [Missed()]
+    await multiplexer.publish(lead(2))
+    assert await until(front.read, 1) == lead(2)
 
 
 async def test_a_dead_front_is_swept(cluster: RedisCluster) -> None:

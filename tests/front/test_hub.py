@@ -533,6 +533,20 @@ def test_a_front_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
     assert world.applied[one.id] == 3
 
 
+def test_the_queue_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What finds no room among the messages for the bus is asked again, and answered in the end."""
+    monkeypatch.setattr("front.hub.MOST_QUEUED", 2)
+    world, (client,) = settled()
+    for name in "abc":
+        world.subscribe(client, name)
+    assert len(asked(world, Open)) == 2
+    world.talk()
+    for _ in range(4):
+        world.pass_time(PATIENCE)
+        world.talk()
+    assert set(client.documents) == {"a{}", "b{}", "c{}"}
+
+
 def test_parcels_are_capped_by_weight() -> None:
     """Heavy actions travel in more parcels."""
     world, (client,) = settled("a")

@@ -2,12 +2,12 @@
 
 import json
 
+from broker.bus import Missed, News
 from broker.messages import (
     Commit,
     Denied,
     Error,
     Gone,
-    MultiplexerMessage,
     Open,
     Opened,
     Parcel,
@@ -55,7 +55,7 @@ class Board:
             found += [message for message in parcel.messages if isinstance(message, Open)]
         return found
 
-    def say(self, *messages: MultiplexerMessage) -> None:
+    def say(self, *messages: News) -> None:
         for message in messages:
             self.hub.take(message, 1.0)
 
@@ -141,6 +141,19 @@ def test_cached_verdicts_are_forgotten() -> None:
     board.frames()
     board.say(Recheck(KEY))
     assert len(board.questions()) == 1
+
+
+def test_after_a_gap_rights_are_asked_for_again() -> None:
+    """Where messages are missing, a right may have been withdrawn: nothing is shown before the verdict."""
+    board = Board("ada", "bob")
+    board.say(Missed(), board.commit())
+    questions = board.questions()
+    assert sorted(question.actor for question in questions) == ["ada", "bob"]
+    assert board.frames() == {}
+    for question in questions:
+        board.verdict(question, good=question.actor == "ada")
+    kinds_of = {actor: [frame["type"] for frame in frames] for actor, frames in board.frames().items()}
+    assert kinds_of == {"ada": ["update"], "bob": ["unsubscribed"]}
 
 
 def test_leaving_while_it_is_asked() -> None:
