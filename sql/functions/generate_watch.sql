@@ -14,8 +14,6 @@ declare
   _shown text;
   _item text;
   _place text;
-  _item_type text;
-  _place_type text;
   _pinned constant text := $sql$set search_path to ''
 set timezone to 'UTC'
 set datestyle to 'ISO'
@@ -62,10 +60,6 @@ begin
   into _shown
   from unnest(_watch.columns) with ordinality as c (name, position);
 
-  select format_type(a.atttypid, a.atttypmod) into _item_type
-  from pg_catalog.pg_attribute a where a.attrelid = _source and a.attname = _watch.key;
-  select format_type(a.atttypid, a.atttypmod) into _place_type
-  from pg_catalog.pg_attribute a where a.attrelid = _source and a.attname = _watch.newest;
   -- Each setting that a function pins costs it some microseconds a call: the recorder, which runs for every statement of every
   -- writer, pins only what its columns' text depends on.
   if exists (
@@ -204,112 +198,7 @@ $f$ $sql$,
     end
   );
 
-  execute format($sql$
-create or replace function flux.%1$I(tx xid8)
-returns void
-language plpgsql
-volatile
-security definer
-%2$s
-as $f$
-begin
-  insert into flux.change (tx, action, watch, key, item, present, ops)
-  with changed as materialized (
-    select distinct on (c.key, c.item) c.key, c.item, c.present, c.place
-    from flux.change c
-    where c.tx = %1$I.tx and c.watch = %3$s
-    order by c.key, c.item, c.id
-  ),
-  %4$s
-  select %1$I.tx, 0, 0, o.key, '', true, jsonb_agg(
-    case
-      when o.value is null then jsonb_build_object('op', 'remove', 'path', %5$L || o.step)
-      else jsonb_build_object('op', 'add', 'path', %5$L || o.step, 'value', o.value)
-    end
-    order by o.value is not null, o.item
-  )
-  from op as o
-  group by o.key;
-end;
-$f$ $sql$,
-    _prefix || '_settle', _pinned, _watch.id,
-    case
-      when _watch.keep is null then format($sql$
-  op as (
-    select c.key, c.item, %1$s as step, r.value
-    from changed c
-    left join lateral (select %2$s as value from %3$s as t where %4$s limit 1) as r on true
-    where r.value is not null or c.present
-  )$sql$,
-        case when _watch.key is null then '''''' else 'flux.step(c.item)' end,
-        _shown,
-        _source,
-        case when _watch.key is null
-          then format(_match, 'flux.key_params(c.key)')
-          else format('t.%I = c.item::%s and %s = c.key', _watch.key, _item_type, format(_key, 't'))
-        end
-      )
-      -- With d changes the window's edge moves by at most d places, so the rows within d of it tell the window before from the
-      -- window after. Whatever stands above them was in the window and is; whatever stands below was not and is not.
-      else format($sql$
-  store as (
-    select c.key, flux.key_params(c.key) as params, count(*) as changes from changed c group by c.key
-  ),
-  near as (
-    select s.key, r.item, r.place, r.rank
-    from store s
-    cross join lateral (
-      select t.%1$I as item, t.%2$I as place, row_number() over (order by t.%2$I desc, t.%1$I desc) as rank
-      from %3$s as t
-      where %4$s
-      order by t.%2$I desc, t.%1$I desc
-      offset greatest(%5$s - s.changes, 0) limit %5$s + s.changes - greatest(%5$s - s.changes, 0)
-    ) as r
-  ),
-  line as (
-    select n.key, n.item, n.place, n.rank, false as is_now, false as was from near n
-    union all
-    select c.key, t.%1$I, t.%2$I, null, true, false from changed c join %3$s as t on t.%1$I = c.item::%7$s and %9$s = c.key
-    union all
-    select c.key, c.item::%7$s, c.place::%6$s, null, false, true from changed c where c.present
-  ),
-  counted as (
-    select l.key, l.item, l.rank, l.is_now, l.was,
-      count(l.rank) over above as near_above,
-      count(*) filter (where l.is_now) over above as now_above,
-      count(*) filter (where l.was) over above as was_above
-    from line l
-    window above as (
-      partition by l.key order by l.place desc, l.item desc groups between unbounded preceding and 1 preceding
-    )
-  ),
-  placed as (
-    select c.key, c.item,
-      bool_or(c.is_now or c.was) as changed,
-      -- A row that changed and is not near stands above (nothing near is above it) or below.
-      coalesce(bool_or(c.rank <= %5$s), bool_or(c.near_above = 0) filter (where c.is_now), false) as after,
-      case
-        when bool_or(c.is_now or c.was) then coalesce(
-          bool_or(greatest(%5$s - s.changes, 0) + c.near_above - c.now_above + c.was_above < %5$s) filter (where c.was),
-          false
-        )
-        else bool_or(c.rank - c.now_above + c.was_above <= %5$s)
-      end as before
-    from counted c
-    join store s on s.key = c.key
-    group by c.key, c.item
-  ),
-  op as (
-    select p.key, p.item::text as item, flux.step(p.item::text) as step, r.value
-    from placed p
-    left join lateral (select %8$s as value from %3$s as t where p.after and t.%1$I = p.item limit 1) as r on true
-    where (p.after and (p.changed or not p.before)) or (p.before and not p.after)
-  )$sql$,
-        _watch.key, _watch.newest, _source, format(_match, 's.params'), _watch.keep, _place_type, _item_type, _shown, format(_key, 't')
-      )
-    end,
-    flux.pointer(_watch.path)
-  );
+  perform flux.generate_settle(_watch, _match);
 end;
 $$;
 

@@ -18,7 +18,10 @@ begin
       hint = 'They are add, remove and replace: {"op": "add", "path": "/title", "value": "Lobby"}.';
   end if;
   insert into flux.change (tx, action, watch, key, item, present, ops)
-  values (pg_current_xact_id(), flux.ordinal(), 0, flux.bound_key(patch.store, patch.params), '', true, patch.ops);
+  values (
+    pg_current_xact_id(), flux.ordinal(), 0, flux.bound_key(patch.store, patch.params), '', true,
+    substr(patch.ops::text, 2, length(patch.ops::text) - 2)
+  );
   perform flux.unsettled();
 end;
 $$;

@@ -14,11 +14,19 @@ set enable_bitmapscan to off
 set jit to off
 as $$
 declare
-  _tx xid8 := pg_current_xact_id();
+  _tx constant xid8 := pg_current_xact_id();
   _base bigint;
+  _watches integer[];
   _watch integer;
+  _keys text[];
+  _versions bigint[];
+  _more_keys text[];
+  _more_ops text[];
+  _watched_keys text[] := '{}';
+  _watched_ops text[] := '{}';
 begin
-  if not exists (select from flux.change c where c.tx = _tx) then
+  select array_agg(distinct c.watch) into _watches from flux.change c where c.tx = _tx;
+  if _watches is null then
     return;
   end if;
 
@@ -33,37 +41,48 @@ begin
 
   -- The locks of all keys, in their order, held to the end: versions are dense and in commit order, and nobody deadlocks.
   -- Whatever looks at the tables below sees what the earlier holders committed.
-  insert into flux.version as v (key, version)
-  select distinct c.key, 1
-  from flux.change c
-  where c.tx = _tx and c.watch >= 0
-  order by c.key
-  on conflict (key) do update set version = v.version + 1;
+  with risen as (
+    insert into flux.version as v (key, version)
+    select distinct c.key, 1
+    from flux.change c
+    where c.tx = _tx and c.watch >= 0
+    order by c.key
+    on conflict (key) do update set version = v.version + 1
+    returning v.key, v.version
+  )
+  select array_agg(r.key), array_agg(r.version) into _keys, _versions from risen r;
 
-  for _watch in select distinct c.watch from flux.change c where c.tx = _tx and c.watch > 0 loop
-    execute format('select flux.%I($1)', 'watch_' || _watch || '_settle') using _tx;
+  foreach _watch in array _watches loop
+    if _watch > 0 then
+      execute format('select array_agg(s.key), array_agg(s.ops) from flux.%I($1) as s', 'watch_' || _watch || '_settle')
+      into _more_keys, _more_ops
+      using _tx;
+      _watched_keys := _watched_keys || _more_keys;
+      _watched_ops := _watched_ops || _more_ops;
+    end if;
   end loop;
 
   insert into flux.patch (tx, key, from_version, to_version, ops)
   select
     _tx,
-    c.key,
+    v.key,
     _base + v.version - 1,
     _base + v.version,
     case
       -- Touched: the multiplexer finds out how.
-      when bool_or(c.watch = 0 and c.ops is null) then null
-      else coalesce(
-        jsonb_agg(op.value order by c.id, op.position) filter (where op.value is not null),
-        '[]'
-      )
+      when bool_or(o.is_touch) then null
+      else '[' || coalesce(string_agg(nullif(o.ops, ''), ', ' order by o.is_watched, o.position), '') || ']'
     end
-  from flux.change c
-  join flux.version v on v.key = c.key
-  left join lateral jsonb_array_elements(c.ops) with ordinality as op (value, position) on true
-  where c.tx = _tx and c.watch >= 0
-  group by c.key, v.version
-  order by c.key;
+  from unnest(_keys, _versions) as v (key, version)
+  left join (
+    select c.key, c.ops, c.ops is null as is_touch, false as is_watched, c.id as position
+    from flux.change c
+    where c.tx = _tx and c.watch = 0
+    union all
+    select w.key, w.ops, false, true, w.position
+    from unnest(_watched_keys, _watched_ops) with ordinality as w (key, ops, position)
+  ) as o on o.key = v.key
+  group by v.key, v.version;
 
   insert into flux.patch (tx, key, from_version, to_version, recheck)
   select distinct _tx, c.key, 0, 0, true from flux.change c where c.tx = _tx and c.watch < 0;

@@ -108,6 +108,7 @@ create table flux.watch (
 
 -- What the transactions now under way have changed so far: the rows' places before the transaction.
 -- Written by triggers, read and emptied by flux.settle at commit. A crash ends the transactions too.
+-- Ops are RFC 6902 operations, without the brackets of their array: JSON text is joined, and never parsed.
 create unlogged table flux.change (
   tx xid8 not null,
   action integer not null,
@@ -116,7 +117,7 @@ create unlogged table flux.change (
   item text not null,
   present boolean not null,
   place text,
-  ops jsonb,
+  ops text,
   id bigint generated always as identity
 );
 
@@ -136,7 +137,7 @@ create unlogged table flux.patch (
   key text not null,
   from_version bigint not null,
   to_version bigint not null,
-  ops jsonb,
+  ops text,
   recheck boolean not null default false,
   -- Why the actor that is then in place of the key is kicked (flux.kick); no store has moved.
   kick text
