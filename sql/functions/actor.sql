@@ -1,19 +1,9 @@
 create or replace function flux.actor()
 returns text
-language plpgsql
+language sql
 stable
 as $$
-declare
-  _actor text := current_setting('flux.actor', true);
-begin
-  if coalesce(_actor, '') = '' then
-    raise exception using
-      errcode = 'FX003',
-      message = 'there is no actor here',
-      hint = 'flux.actor() is for actions and private stores; a shared store is the same for everybody.';
-  end if;
-  return _actor;
-end;
+  select coalesce(nullif(current_setting('flux.actor', true), ''), flux.no_actor());
 $$;
 
 comment on function flux.actor() is $$

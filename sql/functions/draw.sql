@@ -1,16 +1,15 @@
 create or replace function flux.draw()
 returns bytea
-language plpgsql
+language sql
 volatile
 as $$
-declare
-  _seed text := coalesce(nullif(current_setting('flux.seed', true), ''), gen_random_uuid()::text);
-  _drawn integer := coalesce(nullif(current_setting('flux.drawn', true), ''), '0')::integer + 1;
-  _ignored text;
-begin
-  _ignored := set_config('flux.drawn', _drawn::text, true);
-  return sha256(convert_to(_seed || ':' || _drawn, 'UTF8'));
-end;
+  -- One expression, as in flux.uuid, flux.now and flux.actor: it becomes part of the caller's own.
+  select sha256(convert_to(
+    coalesce(nullif(current_setting('flux.seed', true), ''), gen_random_uuid()::text) || ':' || set_config(
+      'flux.drawn', (coalesce(nullif(current_setting('flux.drawn', true), ''), '0')::integer + 1)::text, true
+    ),
+    'UTF8'
+  ));
 $$;
 
 comment on function flux.draw() is $$

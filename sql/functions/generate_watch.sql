@@ -26,13 +26,19 @@ begin
   _source := _watch.source::regclass;
 
   -- The store key of a row %1$s, the condition that a row t matches parameters %1$s, and that a row %1$s has a key at all.
+  -- The key is flux.key of these parameters, joined as text, which is much less work: in the order that jsonb keeps.
   select
-    format('flux.key(%L, jsonb_build_object(%s))', _watch.store, string_agg(
+    format('%L || %s || ''}''', _watch.store || '{', coalesce(string_agg(
       format(
-        case when a.type = 'numeric' then '%L, to_jsonb(trim_scale(%%1$s.%I::%s))' else '%L, to_jsonb(%%1$s.%I::%s)' end,
-        m.key, m.value, a.type
-      ), ', '
-    )),
+        '%L || ' || case
+          when a.type in ('text', 'uuid', 'boolean', 'smallint', 'integer', 'bigint') then 'to_json(%%1$s.%I::%s)'
+          when a.type = 'numeric' then 'to_jsonb(trim_scale(%%1$s.%I::%s))'
+          else 'to_jsonb(%%1$s.%I::%s)'
+        end,
+        to_json(m.key) || ': ', m.value, a.type
+      ),
+      ' || '', '' || ' order by octet_length(m.key), m.key collate "C"
+    ), '''''')),
     coalesce(string_agg(format('t.%I = (%%1$s ->> %L)::%s', m.value, m.key, format_type(c.atttypid, c.atttypmod)), ' and '), 'true'),
     coalesce(string_agg(format('%%1$s.%I is not null', m.value), ' and '), 'true')
   into _key, _match, _filled

@@ -6,12 +6,12 @@ as $$
 declare
   _ignored text;
 begin
-  -- Settings that a function's own SET clause guards can still be changed for the whole session by a plain SET. The session's
-  -- defaults are the ones that the engine needs: the multiplexer connects with them.
-  execute 'reset all';
+  -- Settings that a function's own SET clause guards can still be changed for the whole session by a plain SET. The
+  -- session's defaults are the ones that the engine needs: the multiplexer connects with them.
+  reset all;
   -- An assignment is evaluated at once; a perform would be a query.
   _ignored := set_config('role', 'none', true);
-  perform pg_advisory_unlock_all();
+  _ignored := pg_advisory_unlock_all()::text;
   if pg_my_temp_schema() <> 0 then
     execute 'discard temp';
   end if;

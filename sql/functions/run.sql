@@ -31,9 +31,8 @@ begin
   _ignored := set_config('flux.ordinal', run.ordinal::text, true)
     || set_config('flux.actor', run.actor, true)
     || set_config('flux.claims', run.claims, true)
-    || set_config('flux.now', run.at::text, true)
-    || set_config('flux.seed', run.seed, true)
-    || set_config('flux.drawn', '0', true);
+    || set_config('flux.now', date_part('epoch', run.at)::text, true)
+    || set_config('flux.seed', run.seed, true);
 
   begin
     _params := run.params::jsonb;
@@ -42,7 +41,7 @@ begin
     end if;
     _ignored := set_config('role', 'fluxwire_application', true);
     _result.reply := flux.call_action(run.name, _params);
-    perform flux.put_back();
+    _ignored := flux.put_back()::text;
 
     -- Constraints that wait for the commit are checked now, so that their verdict is this action's own.
     if run.deferred is not null then
