@@ -11,6 +11,6 @@ end;
 $$;
 
 comment on function flux.begin_epoch() is $$
-Number versions anew: whoever holds a store, or comes back with one, starts from a snapshot. A deploy does it when stores go by other
-keys than before, the multiplexer when rows came or went with a partition.
+Number versions anew: whoever holds a store, or comes back with one, starts from a snapshot. A deploy does it when
+stores go by other keys than before, the multiplexer when rows came or went with a partition.
 $$;

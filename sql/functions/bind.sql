@@ -48,5 +48,6 @@ end;
 $$;
 
 comment on function flux.bind(text, jsonb) is $$
-The parameters of a store after casts and defaults: what its key is made of. Or the code and message of what is wrong with them.
+The parameters of a store after casts and defaults: what its key is made of. Or the code and message of what is wrong
+with them.
 $$;

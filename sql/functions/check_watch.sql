@@ -17,12 +17,15 @@ begin
 
   if not exists (
     select from pg_catalog.pg_class c
-    where c.oid = _source and c.relkind in ('r', 'p') and c.relpersistence <> 't' and c.relnamespace <> 'flux'::regnamespace
+    where c.oid = _source and c.relkind in ('r', 'p') and c.relpersistence <> 't'
+      and c.relnamespace <> 'flux'::regnamespace
   ) then
     raise exception using
       errcode = 'FX014',
-      message = format('watch of store %I: %s is not a table that can be watched', check_watch.store, check_watch.source),
-      hint = 'A view or a foreign table has no rows of its own to watch: watch the tables behind it, or use flux.touch.';
+      message = format(
+        'watch of store %I: %s is not a table that can be watched', check_watch.store, check_watch.source
+      ),
+      hint = 'A view or a foreign table has no rows to watch: watch the tables behind it, or use flux.touch.';
   end if;
 
   select string_agg(format('%I', c.name), ', ')

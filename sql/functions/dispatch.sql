@@ -82,8 +82,8 @@ begin
   for _sent in
     select u.*, dense_rank() over (order by u.actor, u.client, u.lane)::integer as slot
     from unnest(
-      dispatch.actors, dispatch.claims, dispatch.clients, dispatch.lanes, dispatch.numbers, dispatch.names, dispatch.params,
-      dispatch.refusals
+      dispatch.actors, dispatch.claims, dispatch.clients, dispatch.lanes, dispatch.numbers,
+      dispatch.names, dispatch.params, dispatch.refusals
     ) with ordinality as u (actor, claims, client, lane, number, name, params, refusal, place)
     order by u.place
   loop
@@ -116,13 +116,17 @@ begin
         and dispatch.actors[r.place] = _sent.actor
         and dispatch.lanes[r.place] = _sent.lane;
       if found then
-        _result := flux.again(dispatch.names[_first], dispatch.params[_first], _sent.name, _sent.params, _results[_first]);
+        _result := flux.again(
+          dispatch.names[_first], dispatch.params[_first], _sent.name, _sent.params, _results[_first]
+        );
         _result.same_as := _first;
       else
         _result := flux.past_outcome(_sent.actor, _sent.client, _sent.lane, _sent.number, _sent.name, _sent.params);
       end if;
     elsif _used[_sent.slot] = 0 then
-      _result := flux.no_outcome('invalid', 'client_expired', 'This client is not known; take a new id and begin at 1.');
+      _result := flux.no_outcome(
+        'invalid', 'client_expired', 'This client is not known; take a new id and begin at 1.'
+      );
     else
       _result := flux.no_outcome('invalid', 'number_gap', format('Number %s was expected.', _used[_sent.slot] + 1));
     end if;
@@ -159,8 +163,8 @@ begin
     select u.actor, u.claims, u.client, u.lane, u.number, u.name, u.params, u.at, o.took, u.seed,
       o.status, o.reply, o.code, o.message, o.constraint_name, o.column_name, o.sqlstate, o.stores
     from unnest(
-      dispatch.actors, dispatch.claims, dispatch.clients, dispatch.lanes, dispatch.numbers, dispatch.names, dispatch.params,
-      _times, _seeds
+      dispatch.actors, dispatch.claims, dispatch.clients, dispatch.lanes, dispatch.numbers,
+      dispatch.names, dispatch.params, _times, _seeds
     ) with ordinality as u (actor, claims, client, lane, number, name, params, at, seed, place)
     join outcome o on o.place = u.place
     where u.place = any (_ran)
@@ -170,7 +174,9 @@ begin
   counted as (
     update flux.client as c
     set number = l.number, seen_at = now()
-    from (select l.actor, l.client, l.lane, max(l.number) as number from logged l group by l.actor, l.client, l.lane) as l
+    from (
+      select l.actor, l.client, l.lane, max(l.number) as number from logged l group by l.actor, l.client, l.lane
+    ) as l
     where c.actor = l.actor and c.client = l.client and c.lane = l.lane
   )
   select o.status, o.reply::text, o.code, o.message, o.constraint_name, o.column_name, o.stores::text
@@ -189,8 +195,9 @@ $$;
 comment on function flux.dispatch(bigint, text[], text[], text[], integer[], bigint[], text[], text[], text[]) is $$
 Run a batch of actions in one transaction, each in a subtransaction of its own, and log them.
 
-The arrays are parallel, one element an action: actor, claims (JSON text), client id, lane, number, name, params (JSON text as the client
-wrote it), refusals (a code to refuse it with instead of running it, or null). Returns one row an action, in their order: status `ok` or `refused` (the number is used, the action is logged), `invalid` (not
-tried) or `retry` (a transient fault: send it again, the number is not used), reply and stores (key to version) as JSON text.
+The arrays are parallel, one element an action: actor, claims (JSON text), client id, lane, number, name, params (JSON
+text as the client wrote it), refusals (a code to refuse it with instead of running it, or null). Returns one row an
+action, in their order: status `ok` or `refused` (the number is used, the action is logged), `invalid` (not tried) or
+`retry` (a transient fault: send it again, the number is not used), reply and stores (key to version) as JSON text.
 Raises FX002 when the term has ended. Rings the doorbell once if a store changed.
 $$;

@@ -13,5 +13,6 @@ as $$
 $$;
 
 comment on function flux.draw() is $$
-The next 32 random bytes of the action that runs: made from its secret seed, so that replay draws the same and nobody can guess them.
+The next 32 random bytes of the action that runs: made from its secret seed, so that replay draws the same and nobody
+can guess them.
 $$;

@@ -23,6 +23,6 @@ end;
 $$;
 
 comment on function flux.follow() is $$
-Take notice of partitions and children of watched tables that have come or gone: the multiplexer does it every few seconds. Returns the
-tables they are of. If rows came or went with them, a new epoch begins.
+Take notice of partitions and children of watched tables that have come or gone: the multiplexer does it every few
+seconds. Returns the tables they are of. If rows came or went with them, a new epoch begins.
 $$;

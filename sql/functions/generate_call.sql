@@ -9,71 +9,83 @@ declare
   _schema text;
   _kind text;
   _argument record;
+  _plain boolean;
   _all text[] := '{}';
   _needed text[] := '{}';
   _record text[] := '{}';
   _named text[] := '{}';
   _pairs text[] := '{}';
-  _from text;
+  _value text;
+  _from text := '(select) as p';
   _check text;
   _call text;
-  _plain boolean;
-  _given text[] := '{}';
 begin
   select p.* into strict _function from pg_catalog.pg_proc p where p.oid = generate_call.function;
   _schema := _function.pronamespace::regnamespace::text;
   _kind := rtrim(_schema, 's');
 
-  if (_function.pronargs > 0 and (_function.proargnames is null or '' = any (_function.proargnames))) or _function.provariadic <> 0 then
+  if _function.provariadic <> 0
+    or (_function.pronargs > 0 and (_function.proargnames is null or '' = any (_function.proargnames)))
+  then
     raise exception using
       errcode = 'FX015',
       message = format('%s: every argument needs a name, and none can be variadic', generate_call.function);
   end if;
 
-  select not _function.proretset and t.typtype <> 'c' and _function.prorettype <> 'record'::regtype
+  -- An action that takes scalars and returns one is called by an expression, which needs no executor.
+  select _kind = 'action' and not _function.proretset and t.typtype <> 'c' and t.oid <> 'record'::regtype
+    and not exists (
+      select
+      from unnest(_function.proargtypes::oid[]) as a (type)
+      join pg_catalog.pg_type t on t.oid = a.type
+      where t.typtype not in ('b', 'e', 'd') or t.typcategory = 'A' or t.typname ~ '^json'
+    )
   into _plain
   from pg_catalog.pg_type t
   where t.oid = _function.prorettype;
 
   for _argument in
-    select a.name, format_type(a.type, null) as type, t.typtype in ('b', 'e', 'd') and t.typcategory <> 'A' and t.typname !~ '^json' as plain, pg_get_function_arg_default(_function.oid, a.position::integer) as default_value
+    select
+      a.name,
+      format_type(a.type, null) as type,
+      pg_get_function_arg_default(_function.oid, a.position::integer) as default_value
     from unnest(
       _function.proargnames,
       coalesce(_function.proallargtypes, _function.proargtypes::oid[]),
       coalesce(_function.proargmodes, array_fill('i'::"char", array[_function.pronargs]))
     ) with ordinality as a (name, type, mode, position)
-    join pg_catalog.pg_type t on t.oid = a.type
     where a.mode in ('i', 'b')
     order by a.position
   loop
     _all := _all || _argument.name;
     _record := _record || format('%I %s', _argument.name, _argument.type);
+    if _plain then
+      _value := format('(params ->> %L)::%s', _argument.name, _argument.type);
+    else
+      _value := format('p.%I', _argument.name);
+    end if;
     if _argument.default_value is null then
       _needed := _needed || _argument.name;
-    end if;
-    _given := _given || format(
-      case
-        when _argument.default_value is null then '%1$I => (params ->> %1$L)::%2$s'
-        else '%1$I => case when params ? %1$L then (params ->> %1$L)::%2$s else (%3$s)::%2$s end'
-      end,
-      _argument.name, _argument.type, _argument.default_value
-    );
-    _plain := _plain and _argument.plain;
-    _argument.default_value := case
-      when _argument.default_value is null then format('p.%I', _argument.name)
+    else
       -- Null is a value: it is not what was left out.
-      else format('case when params ? %L then p.%I else (%s)::%s end', _argument.name, _argument.name, _argument.default_value, _argument.type)
-    end;
-    _named := _named || format('%I => %s', _argument.name, _argument.default_value);
+      _value := format(
+        'case when params ? %L then %s else (%s)::%s end',
+        _argument.name, _value, _argument.default_value, _argument.type
+      );
+    end if;
+    _named := _named || format('%I => %s', _argument.name, _value);
     -- 1.0 and 1 are one number, so they must be one text.
     _pairs := _pairs || format(
       case when _argument.type = 'numeric' then '%L, to_jsonb(trim_scale(%s))' else '%L, to_jsonb(%s)' end,
-      _argument.name, _argument.default_value
+      _argument.name, _value
     );
   end loop;
 
-  _from := case when _record <> '{}' then format('jsonb_to_record(params) as p(%s)', array_to_string(_record, ', ')) else '(select) as p' end;
-  _check := format($f$
+  if _record <> '{}' then
+    _from := format('jsonb_to_record(params) as p(%s)', array_to_string(_record, ', '));
+  end if;
+  _check := format(
+    $f$
   if params - %1$L::text[] <> '{}' then
     perform flux.reject('unknown_argument', format(
       'The %2$s "%3$s" has no argument "%%s".', (select k from jsonb_object_keys(params - %1$L::text[]) as k limit 1)
@@ -82,42 +94,44 @@ begin
     perform flux.reject('missing_argument', format(
       'The %2$s "%3$s" needs an argument "%%s".', (select n from unnest(%4$L::text[]) as n where not params ? n limit 1)
     ));
-  end if;$f$, _all, _kind, _function.proname, _needed);
-  -- The function stands in "from", so that one row comes back whatever it returns: void, a scalar, a row, several.
-  _call := format(
-    'return (select %s from %s cross join lateral %I.%I(%s) as result limit 1);',
-    case when _function.prorettype = 'void'::regtype then 'null::jsonb' else 'to_jsonb(result)' end,
-    _from, _schema, _function.proname, '%s'
+  end if;$f$,
+    _all, _kind, _function.proname, _needed
   );
+  if _plain and _function.prorettype = 'void'::regtype then
+    _call := format('return to_jsonb(nullif(actions.%I(%%s)::text, ''''));', _function.proname);
+  elsif _plain then
+    _call := format('return to_jsonb(actions.%I(%%s));', _function.proname);
+  else
+    -- The function stands in "from", so that one row comes back whatever it returns: void, a scalar, a row, several.
+    _call := format(
+      'return (select %s from %s cross join lateral %I.%I(%%s) as result limit 1);',
+      case when _function.prorettype = 'void'::regtype then 'null::jsonb' else 'to_jsonb(result)' end,
+      _from, _schema, _function.proname
+    );
+  end if;
 
-  if _kind = 'action' and _plain then
-    -- Scalars in, a scalar out: an expression, which needs no executor, where the general way is a query.
+  if _kind = 'action' then
     execute format(
       'create or replace function flux.%I(params jsonb) returns jsonb language plpgsql as %L',
       'action_' || _function.proname,
-      format(
-        case
-          when _function.prorettype = 'void'::regtype then E'declare\n  _ignored text;\nbegin%s\n  _ignored := actions.%I(%s)::text;\n  return null;\nend'
-          else E'begin%s\n  return to_jsonb(actions.%I(%s));\nend'
-        end,
-        _check, _function.proname, array_to_string(_given, ', ')
-      )
-    );
-  elsif _kind = 'action' then
-    execute format(
-      'create or replace function flux.%I(params jsonb) returns jsonb language plpgsql as %L',
-      'action_' || _function.proname, format(E'begin%s\n  %s\nend', _check, format(_call, array_to_string(_named, ', ')))
+      format(E'begin%s\n  %s\nend', _check, format(_call, array_to_string(_named, ', ')))
     );
   else
     execute format(
       'create or replace function flux.%I(params jsonb) returns jsonb language plpgsql stable as %L',
       'bind_' || _function.proname,
-      format(E'begin%s\n  return (select jsonb_build_object(%s) from %s);\nend', _check, array_to_string(_pairs, ', '), _from)
+      format(
+        E'begin%s\n  return (select jsonb_build_object(%s) from %s);\nend',
+        _check, array_to_string(_pairs, ', '), _from
+      )
     );
     execute format(
       'create or replace function flux.%I(params jsonb) returns jsonb language plpgsql stable as %L',
       'store_' || _function.proname,
-      format(E'begin\n  %s\nend', format(_call, (select string_agg(format('%1$I => p.%1$I', a), ', ') from unnest(_all) as a)))
+      format(
+        E'begin\n  %s\nend',
+        format(_call, (select string_agg(format('%1$I => p.%1$I', a), ', ') from unnest(_all) as a))
+      )
     );
   end if;
 end;
@@ -126,6 +140,7 @@ $$;
 comment on function flux.generate_call(regprocedure) is $$
 Generate how an action or a store is called with one jsonb object of named arguments, as static SQL whose plan is kept.
 
-For an action flux.action_<name>: checks, casts, defaults, the call. For a store flux.bind_<name>, the parameters after casts and defaults, and
-flux.store_<name>, the call with these. Raises FX015 for an argument without a name or a variadic one.
+For an action flux.action_<name>: checks, casts, defaults, the call. For a store flux.bind_<name>, the parameters after
+casts and defaults, and flux.store_<name>, the call with these.
+Raises FX015 for an argument without a name or a variadic one.
 $$;

@@ -23,7 +23,10 @@ begin
   -- A row t as it is shown. JSON text all the way: a jsonb value would be built only to be written out again.
   select format(
     'cross join lateral (select %s) as r',
-    string_agg(format(case when a.atttypid = 'json'::regtype then 't.%1$I::jsonb' else 't.%I' end, c.name), ', ' order by c.position)
+    string_agg(
+      format(case when a.atttypid = 'json'::regtype then 't.%1$I::jsonb' else 't.%I' end, c.name),
+      ', ' order by c.position
+    )
   )
   into _row
   from unnest(watch.columns) with ordinality as c (name, position)
@@ -72,8 +75,8 @@ $f$ $sql$,
     return;
   end if;
 
-  -- A window. With d changes its edge moves by at most d places, so the rows within d of it tell the window before from the window
-  -- after. Whatever stands above them was in the window and is; whatever stands below was not and is not.
+  -- A window. With d changes its edge moves by at most d places, so the rows within d of it tell the window before from
+  -- the window after. Whatever stands above them was in the window and is; whatever stands below was not and is not.
   execute format(
     $sql$
 create or replace function flux.%1$I(tx xid8)
@@ -125,7 +128,8 @@ begin
       join %8$s as t on t.%6$I = c.item and %16$s
       %10$s
     )
-    select s.key, s.params, s.changes, null as item, null as place, false as is_near, false as has_gone, null as value from store s
+    select s.key, s.params, s.changes, null as item, null as place, false as is_near, false as has_gone, null as value
+    from store s
     union all
     select key, null, null, item, coalesce(n.place, c.place), n.key is not null, false, c.value
     from near n full join come c using (key, item)
@@ -189,7 +193,8 @@ $f$ $sql$,
     _name, watch.id, watch.keep, _item_type, _place_type, watch.key, watch.newest, _source,
     format(generate_settle.match, 's.params'), _row,
     format(_remove, '_item'), format(_add, '_at.item', '_at.value'), format(generate_settle.match, '_params'),
-    format(_add, '_at.item', '_value'), format(_remove, '_at.item'), format(generate_settle.match, 'flux.key_params(c.key)')
+    format(_add, '_at.item', '_value'), format(_remove, '_at.item'),
+    format(generate_settle.match, 'flux.key_params(c.key)')
   );
 end;
 $$;
@@ -197,6 +202,6 @@ $$;
 comment on function flux.generate_settle(flux.watch, text) is $$
 Generate how the changes of a watched table become operations at commit: flux.watch_<id>_settle, as static SQL.
 
-`match` is the condition that a row t matches the parameters %1$s. What is made returns the operations of each store that changed, as the
-inside of a JSON array; flux.settle calls it.
+`match` is the condition that a row t matches the parameters %1$s. What is made returns the operations of each store
+that changed, as the inside of a JSON array; flux.settle calls it.
 $$;

@@ -25,8 +25,9 @@ begin
   select w.* into strict _watch from flux.watch w where w.id = generate_watch.id;
   _source := _watch.source::regclass;
 
-  -- The store key of a row %1$s, the condition that a row t matches parameters %1$s, and that a row %1$s has a key at all.
-  -- The key is flux.key of these parameters, joined as text, which is much less work: in the order that jsonb keeps.
+  -- The store key of a row %1$s, the condition that a row t matches parameters %1$s, and that a row %1$s has a key at
+  -- all. The key is flux.key of these parameters, joined as text, which is much less work: in the order that jsonb
+  -- keeps.
   select
     format('%L || %s || ''}''', _watch.store || '{', coalesce(string_agg(
       format(
@@ -39,7 +40,10 @@ begin
       ),
       ' || '', '' || ' order by octet_length(m.key), m.key collate "C"
     ), '''''')),
-    coalesce(string_agg(format('t.%I = (%%1$s ->> %L)::%s', m.value, m.key, format_type(c.atttypid, c.atttypmod)), ' and '), 'true'),
+    coalesce(
+      string_agg(format('t.%I = (%%1$s ->> %L)::%s', m.value, m.key, format_type(c.atttypid, c.atttypmod)), ' and '),
+      'true'
+    ),
     coalesce(string_agg(format('%%1$s.%I is not null', m.value), ' and '), 'true')
   into _key, _match, _filled
   from jsonb_each_text(_watch.match) as m
@@ -66,12 +70,15 @@ begin
   into _shown
   from unnest(_watch.columns) with ordinality as c (name, position);
 
-  -- Each setting that a function pins costs it some microseconds a call: the recorder, which runs for every statement of every
-  -- writer, pins only what its columns' text depends on.
+  -- Each setting that a function pins costs it some microseconds a call: the recorder, which runs for every statement
+  -- of every writer, pins only what its columns' text depends on.
   if exists (
     select from pg_catalog.pg_attribute a
     where a.attrelid = _source
-      and (a.attname in (_watch.key, _watch.newest) or a.attname in (select m.value from jsonb_each_text(_watch.match) as m))
+      and (
+        a.attname in (_watch.key, _watch.newest)
+        or a.attname in (select m.value from jsonb_each_text(_watch.match) as m)
+      )
       and a.atttypid not in (
         'text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'uuid'::regtype, 'boolean'::regtype,
         'smallint'::regtype, 'integer'::regtype, 'bigint'::regtype, 'numeric'::regtype
@@ -120,7 +127,8 @@ begin
   return null;
 end;
 $f$ $sql$,
-    _prefix || '_record', _recorder_settings, _watch.store, case when _watch.permission then -_watch.id else _watch.id end,
+    _prefix || '_record', _recorder_settings, _watch.store,
+    case when _watch.permission then -_watch.id else _watch.id end,
     format(_key, 'o'), format(_item, 'o'), format(_place, 'o'), format(_filled, 'o'),
     format(_key, 'n'), format(_item, 'n'), format(_filled, 'n'),
     case
@@ -129,8 +137,11 @@ $f$ $sql$,
     end
   );
 
-  if _recorder <> (select p.prosrc from pg_catalog.pg_proc p where p.oid = format('flux.%I()', _prefix || '_record')::regprocedure) then
-    -- What was recorded in the old way is settled in the old way: those who write to it end first, and others begin afterwards.
+  if _recorder <> (
+    select p.prosrc from pg_catalog.pg_proc p where p.oid = format('flux.%I()', _prefix || '_record')::regprocedure
+  ) then
+    -- What was recorded in the old way is settled in the old way: those who write to it end first, and others begin
+    -- afterwards.
     execute format('lock table %s in share row exclusive mode', _source);
   end if;
 
@@ -154,7 +165,9 @@ $f$ $sql$,
       ('truncate', '')
     ) as e (name, referencing)
   loop
-    if not exists (select from pg_catalog.pg_trigger t where t.tgrelid = _event.source and t.tgname = _event.trigger) then
+    if not exists (
+      select from pg_catalog.pg_trigger t where t.tgrelid = _event.source and t.tgname = _event.trigger
+    ) then
       execute format(
         'create trigger %I after %s on %s %s for each statement execute function flux.%I()',
         _event.trigger, _event.name, _event.source, _event.referencing, _prefix || '_record'
@@ -164,7 +177,8 @@ $f$ $sql$,
       if _event.name = 'truncate' and not _watch.permission then
         -- Rows that were there before us belong to stores that never changed: a truncate has to find these, too.
         execute format(
-          'insert into flux.version (key, version) select distinct %s, 0 from only %s as t where %s on conflict do nothing',
+          'insert into flux.version (key, version)'
+            ' select distinct %s, 0 from only %s as t where %s on conflict do nothing',
           format(_key, 't'), _event.source, format(_filled, 't')
         );
       end if;
@@ -175,7 +189,8 @@ $f$ $sql$,
   if _watch.members = '{}' then
     perform flux.touch_all();
   elsif flux.moved_rows(_watch.members, flux.members(_source)) then
-    -- Nothing recorded which, and since then documents may have been rendered with them that go by the versions of those without.
+    -- Nothing recorded which, and since then documents may have been rendered with them that go by the versions of
+    -- those without.
     perform flux.begin_epoch();
   end if;
 
@@ -195,12 +210,16 @@ begin
 end;
 $f$ $sql$,
     _prefix || '_part', _pinned,
-    case when _watch.key is null then _shown else format('coalesce(jsonb_object_agg(t.%I, %s), ''{}'')', _watch.key, _shown) end,
+    case
+      when _watch.key is null then _shown
+      else format('coalesce(jsonb_object_agg(t.%I, %s), ''{}'')', _watch.key, _shown)
+    end,
     _source,
     format(_match, 'params'),
     case
       when _watch.key is null then 'limit 1'
-      when _watch.keep is not null then format('order by t.%I desc, t.%I desc limit %s', _watch.newest, _watch.key, _watch.keep)
+      when _watch.keep is not null
+        then format('order by t.%I desc, t.%I desc limit %s', _watch.newest, _watch.key, _watch.keep)
     end
   );
 
@@ -209,5 +228,6 @@ end;
 $$;
 
 comment on function flux.generate_watch(integer) is $$
-Generate what a watch needs: the triggers that record, the part of the render, and the patches at commit, each as static SQL.
+Generate what a watch needs: the triggers that record, the part of the render, and the patches at commit, each as static
+SQL.
 $$;

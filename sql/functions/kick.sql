@@ -15,6 +15,6 @@ $$;
 comment on function flux.kick(text, text) is $$
 Close all connections of an actor when this transaction commits; the reason is shown to his clients.
 
-They stay away until their user asks for a connection again. Nothing keeps him from that: take his rights or his token, too.
-Raises if actor is null.
+They stay away until their user asks for a connection again. Nothing keeps him from that: take his rights or his token,
+too. Raises if actor is null.
 $$;

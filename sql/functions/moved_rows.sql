@@ -11,7 +11,9 @@ begin
   if not moved_rows.before <@ moved_rows.after then
     return true;
   end if;
-  for _member in select m.id::regclass from unnest(moved_rows.after) as m (id) where m.id <> all (moved_rows.before) loop
+  for _member in
+    select m.id::regclass from unnest(moved_rows.after) as m (id) where m.id <> all (moved_rows.before)
+  loop
     execute format('select exists (select from only %s)', _member) into _has_rows;
     if _has_rows then
       return true;
@@ -22,5 +24,6 @@ end;
 $$;
 
 comment on function flux.moved_rows(oid[], oid[]) is $$
-Whether rows came or went with the tables by which two flux.members differ; with one that is gone there may have been some.
+Whether rows came or went with the tables by which two flux.members differ; with one that is gone there may have been
+some.
 $$;

@@ -3,7 +3,8 @@ returns timestamptz
 language sql
 stable
 as $$
-  -- Seconds since 1970: read faster than a date, and in every time zone alike. Nothing here is volatile, so that it is inlined.
+  -- Seconds since 1970: read faster than a date, and in every time zone alike. Nothing here is volatile, so that it is
+  -- inlined.
   select coalesce(to_timestamp(nullif(current_setting('flux.now', true), '')::double precision), statement_timestamp());
 $$;
 

@@ -16,7 +16,8 @@ begin
       execute format('create table flux.%I (like flux.action including defaults including constraints)', _name);
       -- What came while nobody made the month.
       execute format(
-        'with moved as (delete from flux.action_default where at >= %L and at < %L returning *) insert into flux.%I select * from moved',
+        'with moved as (delete from flux.action_default where at >= %L and at < %L returning *)'
+          ' insert into flux.%I select * from moved',
         _month, _month + interval '1 month', _name
       );
       execute format(
@@ -30,6 +31,6 @@ end;
 $$;
 
 comment on function flux.partition_log(timestamptz) is $$
-Make the action log's partitions, one a month in UTC, from now until a time. Deploys and multiplexers call it in good time;
-what comes in a month without one waits in the default partition.
+Make the action log's partitions, one a month in UTC, from now until a time. Deploys and multiplexers call it in good
+time; what comes in a month without one waits in the default partition.
 $$;

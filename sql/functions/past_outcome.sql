@@ -26,7 +26,8 @@ begin
   return flux.again(
     _past.name, _past.params, past_outcome.name, past_outcome.params,
     row(
-      _past.status, _past.reply, _past.code, _past.message, _past.constraint_name, _past.column_name, _past.sqlstate, _past.stores, null, null
+      _past.status, _past.reply, _past.code, _past.message, _past.constraint_name,
+      _past.column_name, _past.sqlstate, _past.stores, null, null
     )::flux.result
   );
 end;

@@ -29,5 +29,6 @@ $$;
 comment on function flux.patch(text, jsonb, jsonb) is $$
 Say how a store has changed, by RFC 6902 operations (add, remove, replace); they must lead to what the store renders.
 
-Raises FX010 for an unknown store, FX011 for parameters that are not its own, FX012 when ops is no array of such operations.
+Raises FX010 for an unknown store, FX011 for parameters that are not its own, FX012 when ops is no array of such
+operations.
 $$;

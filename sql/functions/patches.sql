@@ -28,7 +28,8 @@ end;
 $$;
 
 comment on function flux.patches(bigint[], integer) is $$
-The patches of these transactions, in their order, that all stores moved first; what is not there (any more) is left out.
+The patches of these transactions, in their order, that all stores moved first; what is not there (any more) is left
+out.
 
 Without ops a store has to be rendered; ops of more than `most_bytes` are left out.
 $$;

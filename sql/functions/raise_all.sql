@@ -14,8 +14,9 @@ begin
     return;
   end if;
 
-  -- Who counts from the base (flux.settle) or renders (flux.render_all) has ended by then, or begins when this has committed.
-  -- While it waits all of them wait: again and again for less than their own lock_timeout, rather than once for long.
+  -- Who counts from the base (flux.settle) or renders (flux.render_all) has ended by then, or begins when this has
+  -- committed. While it waits all of them wait: again and again for less than their own lock_timeout, rather than once
+  -- for long.
   for _attempt in reverse 6..1 loop
     begin
       perform pg_advisory_xact_lock(hashtext('flux.base'));

@@ -45,16 +45,19 @@ begin
     perform flux.begin_epoch();
   end if;
 
-  -- One function that calls any action by its name: its branches are expressions, where a statement made of the name would have to
-  -- be planned each time.
+  -- One function that calls any action by its name: its branches are expressions, where a statement made of the name
+  -- would have to be planned each time.
   execute format(
     'create or replace function flux.call_action(name text, params jsonb) returns jsonb language plpgsql as %L',
     format(
-      E'begin\n  %s\n    perform flux.reject(''unknown_action'', format(''There is no action "%%s".'', left(name, 51)));\n    return null;%s\nend',
+      E'begin\n  %s\n    perform flux.reject(\n'
+        '      ''unknown_action'', format(''There is no action "%%s".'', left(name, 51))\n'
+        '    );\n    return null;%s\nend',
       coalesce(
         (
           select 'case name' || string_agg(
-            format(E'\n    when %L then return flux.%I(params);', p.proname, 'action_' || p.proname), '' order by p.proname
+            format(E'\n    when %L then return flux.%I(params);', p.proname, 'action_' || p.proname),
+            '' order by p.proname
           ) || E'\n    else'
           from pg_catalog.pg_proc p
           where p.pronamespace = 'actions'::regnamespace and p.prokind = 'f'
@@ -93,8 +96,8 @@ end;
 $$;
 
 comment on function flux.refresh() is $$
-Take notice of all actions, stores and watched tables as they are now; a deploy ends with it. If rows came or went with a
-partition or child of a watched table, or if stores go by other keys, a new epoch begins.
+Take notice of all actions, stores and watched tables as they are now; a deploy ends with it. If rows came or went with
+a partition or child of a watched table, or if stores go by other keys, a new epoch begins.
 
 Raises FX016 when a name is defined more than once or is too long, FX015 when an argument has no name.
 $$;

@@ -28,7 +28,9 @@ begin
   end if;
 
   select array_agg(w order by w.id) into _watches from flux.watch w where w.store = _store and not w.permission;
-  perform set_config('flux.actor', coalesce(_params ->> '@actor', ''), true), set_config('role', 'fluxwire_application', true);
+  perform
+    set_config('flux.actor', coalesce(_params ->> '@actor', ''), true),
+    set_config('role', 'fluxwire_application', true);
   execute format('select flux.%I($1)', 'store_' || _store) into document using _params - '@actor';
   if jsonb_typeof(document) is distinct from 'object' then
     raise exception using errcode = 'FX013', message = format('store %s must render a JSON object', _store);
@@ -47,7 +49,7 @@ $$;
 comment on function flux.render(text) is $$
 A store as it is now: epoch, version and document, all of one snapshot.
 
-The document is what the store's function returns, with the watched parts put in at their paths. Beside a deploy that commits just
-then it may be of the new functions and the old version: flux.render_all waits for that.
-Raises FX010 when the store is gone, FX013 when it renders anything but an object, and whatever its function raises.
+The document is what the store's function returns, with the watched parts put in at their paths. Beside a deploy that
+commits just then it may be of the new functions and the old version: flux.render_all waits for that. Raises FX010 when
+the store is gone, FX013 when it renders anything but an object, and whatever its function raises.
 $$;

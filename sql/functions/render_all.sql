@@ -16,7 +16,8 @@ set extra_float_digits to 1
 as $$
 #variable_conflict use_column
 begin
-  -- Before the snapshot in which the stores are read: a deploy that replaces their functions raises the base under this lock.
+  -- Before the snapshot in which the stores are read: a deploy that replaces their functions raises the base under this
+  -- lock.
   perform pg_advisory_xact_lock_shared(hashtext('flux.base'));
 
   return query
@@ -36,8 +37,9 @@ end;
 $$;
 
 comment on function flux.render_all(text[], integer) is $$
-Stores as they are now, all of one snapshot and in the order of their keys: epoch, base and version (flux.epoch), and the document as
-JSON text with its size in bytes (roughly, if it is many times too large), or nothing instead of a document of more than `most` bytes.
+Stores as they are now, all of one snapshot and in the order of their keys: epoch, base and version (flux.epoch), and
+the document as JSON text with its size in bytes (roughly, if it is many times too large), or nothing instead of a
+document of more than `most` bytes.
 
 Raises what flux.render raises.
 $$;

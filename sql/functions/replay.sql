@@ -31,12 +31,15 @@ begin
   return query
   select d.*
   from flux.dispatch(
-    replay.term, replay.actors, replay.claims, replay.clients, replay.lanes, replay.numbers, replay.names, replay.params,
+    replay.term, replay.actors, replay.claims, replay.clients, replay.lanes, replay.numbers, replay.names,
+    replay.params,
     replay.refusals
   ) as d;
 end;
 $$;
 
-comment on function flux.replay(bigint, text[], text[], text[], integer[], bigint[], text[], text[], text[], timestamptz[], text[]) is $$
+comment on function flux.replay(
+  bigint, text[], text[], text[], integer[], bigint[], text[], text[], text[], timestamptz[], text[]
+) is $$
 Run a batch of logged actions again, each with the time and the seed that the log gives it; otherwise as flux.dispatch.
 $$;

@@ -93,5 +93,6 @@ Run one action in a subtransaction, at its place in the batch, with the time and
 
 `deferred` names the constraints that wait for the commit, comma-separated, or is null.
 
-Never raises for what the action does: returns status `ok`, `refused` with a code of docs/protocol.md §6, or `retry` for a transient fault.
+Never raises for what the action does: returns status `ok`, `refused` with a code of docs/protocol.md §6, or `retry`
+for a transient fault.
 $$;

@@ -39,8 +39,8 @@ begin
     select e.base into _base from flux.epoch e for share;
   end if;
 
-  -- The locks of all keys, in their order, held to the end: versions are dense and in commit order, and nobody deadlocks.
-  -- Whatever looks at the tables below sees what the earlier holders committed.
+  -- The locks of all keys, in their order, held to the end: versions are dense and in commit order, and nobody
+  -- deadlocks. Whatever looks at the tables below sees what the earlier holders committed.
   with risen as (
     insert into flux.version as v (key, version)
     select distinct c.key, 1

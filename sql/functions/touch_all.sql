@@ -13,6 +13,6 @@ end;
 $$;
 
 comment on function flux.touch_all() is $$
-Say that any store may render otherwise, and be read by others: the commit raises the version of every store there is, and whoever
-holds one is asked for anew and told the difference. A deploy does it.
+Say that any store may render otherwise, and be read by others: the commit raises the version of every store there is,
+and whoever holds one is asked for anew and told the difference. A deploy does it.
 $$;

@@ -12,5 +12,6 @@ end;
 $$;
 
 comment on function flux.touched(xid8) is $$
-Which actions of a transaction touched which stores, by their places in the batch; two parallel arrays. Settling forgets it.
+Which actions of a transaction touched which stores, by their places in the batch; two parallel arrays. Settling forgets
+it.
 $$;

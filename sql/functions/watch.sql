@@ -62,10 +62,11 @@ end;
 $$;
 
 comment on function flux.watch(text, text[], text, jsonb, text, text[], text, integer) is $$
-Declare that the rows of a table feed a part of a store: render and patches of that part both come from this declaration.
+Declare that the rows of a table feed a part of a store: render and patches of that part both come from this
+declaration.
 
-`match` maps every parameter of the store to a column; `path` is where the part stands in the document. With `key`, a column, the part is an
-object of rows by that column; without, it is the one row that matches. `columns` are those to show (default: all). `newest` and `keep`
-make a window of the `keep` rows that are greatest by `newest`, then `key`.
+`match` maps every parameter of the store to a column; `path` is where the part stands in the document. With `key`, a
+column, the part is an object of rows by that column; without, it is the one row that matches. `columns` are those to
+show (default: all). `newest` and `keep` make a window of the `keep` rows that are greatest by `newest`, then `key`.
 Raises FX010 for an unknown store, FX014 for a declaration that does not fit the table.
 $$;

@@ -25,9 +25,10 @@ create unlogged table flux.heartbeat (
   beat_at timestamptz not null
 );
 
--- The numbering of versions; a new epoch says that it starts anew (restore, replay, failover). Numbers are of one history of
--- the database: another one may have given the same numbers to other contents. A store's version is the base and its own count
--- together: flux.touch_all raises every version there is, also of stores that never changed, by raising the base.
+-- The numbering of versions; a new epoch says that it starts anew (restore, replay, failover). Numbers are of one
+-- history of the database: another one may have given the same numbers to other contents. A store's version is the base
+-- and its own count together: flux.touch_all raises every version there is, also of stores that never changed, by
+-- raising the base.
 create table flux.epoch (
   one boolean primary key default true constraint there_is_one_epoch check (one),
   epoch text not null default left(replace(gen_random_uuid()::text, '-', ''), 8),
@@ -47,8 +48,8 @@ create table flux.client (
   primary key (actor, client, lane)
 ) with (fillfactor = 50);
 
--- The action log: everything a replay needs, and every outcome. A partition a month (flux.partition_log), so that old ones
--- can go; numbers are kept in flux.client, so exactly-once does not depend on what is kept here.
+-- The action log: everything a replay needs, and every outcome. A partition a month (flux.partition_log), so that old
+-- ones can go; numbers are kept in flux.client, so exactly-once does not depend on what is kept here.
 create table flux.action (
   seq bigint generated always as identity,
   actor text not null,
@@ -130,8 +131,8 @@ create unlogged table flux.unsettled (
 );
 
 -- The patches of a commit, until the multiplexer has taken them. No ops: it moved, render it. Recheck: who may read it
--- may have changed; the key is then a store's key or a store's name alone, for all its keys. An empty key: every store moved,
--- and the versions are the base's.
+-- may have changed; the key is then a store's key or a store's name alone, for all its keys. An empty key: every store
+-- moved, and the versions are the base's.
 create unlogged table flux.patch (
   tx xid8 not null,
   key text not null,
