@@ -10,9 +10,10 @@ from http import HTTPStatus
 from typing import Any, Protocol, cast
 
 from .handshake import END_OF_HEAD, MAX_HEAD, is_for_us, refusal, shake_hands
+from .origins import REFUSAL
 from .proxies import BadProxy, announced, counted_as
 from .rules import Rules
-from .stream import is_for_stream, length_of
+from .stream import coded_refusal, is_for_stream, length_of
 from .ticks import Wheel
 
 HEAD_WITHIN = 10.0
@@ -144,6 +145,9 @@ class Doorway(asyncio.Protocol):
         if self._proxy is not None and not self._count_in(self._rules.proxies.client(self._proxy, data[:end])):
             return
         self._proxy = None
+        if not self._rules.origins.admit_http(data[:end]):
+            self._refuse(*coded_refusal("forbidden", REFUSAL))
+            return
         if is_for_stream(data):
             self._read_stream_head(transport, data, end + len(END_OF_HEAD))
             return

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import NamedTuple
 
 from .deflate import LARGEST_WINDOW, SMALLEST_WINDOW
-from .origins import Origins
+from .origins import REFUSAL, Origins
 
 PATH = "/ws"
 
@@ -73,12 +73,13 @@ def shake_hands(head: bytes, *, origins: Origins, cookie: bytes = b"") -> Answer
     if refused is not None:
         return refused
     if not origins.admit(_text(headers, b"origin"), _text(headers, b"host")):
-        return _refused(HTTPStatus.FORBIDDEN, "Pages of this origin are not let in (FLUXWIRE_ORIGINS).")
-    offered = headers.get(b"sec-websocket-protocol", b"").split(b",")
-    token = _token(offered) or (_cookie(headers.get(b"cookie", b""), cookie) if cookie else None)
+        return _refused(HTTPStatus.FORBIDDEN, REFUSAL)
+    offered = headers.get(b"sec-websocket-protocol")
+    protocols = [protocol.strip() for protocol in offered.split(b",")] if offered else []
+    token = _token(protocols) or (_cookie(headers.get(b"cookie", b""), cookie) if cookie else None)
     digest = hashlib.sha1(headers[b"sec-websocket-key"] + _GUID, usedforsecurity=False).digest()
     response = _SWITCHING + binascii.b2a_base64(digest, newline=False)
-    if any(protocol.strip() == SUBPROTOCOL for protocol in offered):
+    if SUBPROTOCOL in protocols:
         response += b"\r\nSec-WebSocket-Protocol: " + SUBPROTOCOL
     offer = _first_offer(headers.get(b"sec-websocket-extensions", b""))
     if offer is None:
@@ -129,12 +130,11 @@ def _text(headers: dict[bytes, bytes], name: bytes) -> str | None:
     return value.decode("latin-1") if value is not None else None
 
 
-def _token(offered: list[bytes]) -> str | None:
+def _token(protocols: list[bytes]) -> str | None:
     """The token among the subprotocols that a client offers: what a page can say in an upgrade, and no log has."""
-    for protocol in offered:
-        stripped = protocol.strip()
-        if stripped.startswith(TOKEN_PROTOCOL):
-            return stripped[len(TOKEN_PROTOCOL) :].decode("latin-1")
+    for protocol in protocols:
+        if protocol.startswith(TOKEN_PROTOCOL):
+            return protocol[len(TOKEN_PROTOCOL) :].decode("latin-1")
     return None
 
 

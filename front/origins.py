@@ -4,13 +4,17 @@ A browser sends its user's cookies along whatever page it shows, and lets every 
 also says whose page it is (``Origin``), which no page can change; what is no browser says nothing.
 """
 
-from collections.abc import Iterable, Mapping
-from http import HTTPStatus
+import re
+from collections.abc import Iterable
 
 ANY = "*"
 """Instead of an origin: all of them."""
 
+REFUSAL = "Pages of this origin are not let in (FLUXWIRE_ORIGINS)."
+
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+_ORIGIN = re.compile(rb"\r\norigin:[ \t]*([^\r\n]*?)[ \t]*(?=\r\n|$)", re.IGNORECASE)
+_HOST = re.compile(rb"\r\nhost:[ \t]*([^\r\n]*?)[ \t]*(?=\r\n|$)", re.IGNORECASE)
 
 
 class Origins:
@@ -25,7 +29,7 @@ class Origins:
         self._listed = frozenset(origin.lower() for origin in listed)
 
     def admit(self, origin: str | None, host: str | None) -> bool:
-        """Whether a request may be heard, of whatever kind: an upgrade, a POST, a stream, a GET with cookies.
+        """Whether a request of a page may be heard.
 
         Args:
             origin: Its header ``Origin``, None without.
@@ -41,22 +45,21 @@ class Origins:
         port = _DEFAULT_PORTS.get(scheme, "")
         return authority.removesuffix(port) == host.lower().removesuffix(port) or origin in self._listed
 
-    def objection(self, headers: Mapping[str, str]) -> tuple[HTTPStatus, str] | None:
-        """What speaks against a request that changes something over HTTP (``POST``), if anything does.
+    def admit_http(self, head: bytes) -> bool:
+        """Whether a request in plain HTTP may be heard.
 
-        A form of another page can be sent without asking, but not as JSON, and not without telling its origin. To be
-        called before the body is read or a cookie is believed; everything that takes a POST obeys.
+        What only reads may always: it changes nothing, and no page of another origin gets to see the answer. All else
+        has to come from a page that is let in, before anything of it is believed.
 
         Args:
-            headers: The request's, in lower case or without regard to it, as Starlette has them.
-
-        Returns:
-            The status to answer with, and words for the developer.
+            head: The request up to the blank line.
 
         """
-        if not self.admit(headers.get("origin"), headers.get("host")):
-            return HTTPStatus.FORBIDDEN, "Pages of this origin are not let in (FLUXWIRE_ORIGINS)."
-        kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind != "application/json":
-            return HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Content-Type: application/json is expected."
-        return None
+        if head.startswith((b"GET ", b"HEAD ")):
+            return True
+        origins, hosts = _ORIGIN.findall(head), _HOST.findall(head)
+        if not origins:
+            return True
+        if len(origins) > 1 or len(hosts) > 1:
+            return False
+        return self.admit(origins[0].decode("latin-1"), hosts[0].decode("latin-1") if hosts else None)

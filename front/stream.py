@@ -50,16 +50,16 @@ def length_of(head: bytes) -> int | tuple[HTTPStatus, bytes]:
     headers: dict[bytes, bytes] = {}
     for name, value in _HEADERS.findall(head):
         if headers.setdefault(name.lower(), value) != value:
-            return _refusal("bad_request", "A header is given twice.")
+            return coded_refusal("bad_request", "A header is given twice.")
     if not _REQUEST.match(head):
-        return _refusal("bad_request", "HTTP/1.1 is expected.")
+        return coded_refusal("bad_request", "HTTP/1.1 is expected.")
     if headers.get(b"content-type", b"").partition(b";")[0].strip().lower() != b"application/json":
-        return _refusal("not_json", "The body must be application/json.")
+        return coded_refusal("not_json", "The body must be application/json.")
     length = headers.get(b"content-length", b"")
     if b"transfer-encoding" in headers or not length.isdigit():
-        return _refusal("bad_request", "Content-Length is expected.")
+        return coded_refusal("bad_request", "Content-Length is expected.")
     if len(length) > len(str(MOST_SAID)) or int(length) > MOST_SAID:
-        return _refusal("too_large", f"At most {MOST_SAID} bytes.")
+        return coded_refusal("too_large", f"At most {MOST_SAID} bytes.")
     return int(length)
 
 
@@ -125,7 +125,8 @@ class Stream(Connection):
         self._writes += (goodbye, b"")
 
 
-def _refusal(code: str, message: str) -> tuple[HTTPStatus, bytes]:
+def coded_refusal(code: str, message: str) -> tuple[HTTPStatus, bytes]:
+    """The status and the bytes of an answer that refuses with problem details, after which the connection ends."""
     status = status_of(code)
     return status, _answer(status, details(Fault(code, message)))
 

@@ -120,6 +120,18 @@ async def test_a_page_of_another_site() -> None:
 
 
 @on_both_loops
+@pytest.mark.parametrize("path", ["/events", "/poll", "/actions/a", "/guest"])
+async def test_a_post_of_another_site(path: str) -> None:
+    """Cross-site POST: whatever takes one, a page of another origin is refused before anything is looked at."""
+    async with running(guests=True) as front, httpx.AsyncClient(base_url=front.http) as http:
+        answer = await http.post(path, json={}, headers={"Origin": "http://evil.example"})
+        assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+        same = await http.post(path, json={}, headers={"Origin": front.http})
+        assert same.status_code != 403
+        assert front.multiplexer.actions == []
+
+
+@on_both_loops
 async def test_a_token_among_the_subprotocols() -> None:
     """§2: a browser can show its token in the upgrade, and hello needs none."""
     token = GATE.sign("ada", now=time.time(), lifetime=60)

@@ -144,6 +144,20 @@ async def test_arguments(sql: Sql) -> None:
     ]
 
 
+async def test_names_that_mean_something_in_javascript(sql: Sql) -> None:
+    """As an argument they are unknown, inside of one they are data like any other, and come back as they went."""
+    typed = '{"tags": ["__proto__"], "%s": {"polluted": true}}'
+    results = await sql.dispatch(
+        *(
+            Sent(number, "typed", typed % name)
+            for number, name in enumerate(("__proto__", "constructor", "toString"), 1)
+        ),
+        Sent(4, "typed", '{"tags": ["__proto__", "constructor"]}'),
+    )
+    assert [row["code"] for row in results[:3]] == ["unknown_argument"] * 3
+    assert orjson.loads(results[3]["reply"])[3] == ["__proto__", "constructor"]
+
+
 async def test_deferred_constraints_are_each_actions_own(sql: Sql) -> None:
     """A deferred foreign key is checked at the end of the action that broke it, and stays deferred for the next."""
     assert await sql.statuses(
