@@ -151,6 +151,8 @@ class Commit(Message, frozen=True):
     """The updates of one commit; they reach a client together (docs/protocol.md §5)."""
 
     updates: list[Update]
+    told_at: float = 0.0
+    """When the multiplexer learnt of it, in seconds since 1970 by its clock; 0: nobody knows."""
 
 
 class Recheck(Message, frozen=True):

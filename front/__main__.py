@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 
+from broker import log
 from broker.redis_bus import RedisFrontBus
 
 from .collector import settle
@@ -40,7 +41,7 @@ async def run(settings: Settings, bound: socket.socket) -> None:
         limits=settings.limits,
     )
     server = Server(hub=Hub(front=front, rules=rules), bus=bus, verify=gate.verify, rules=rules)
-    http = application(server=server, gate=gate, web=settings.web, guests=settings.guests)
+    http = application(server=server, gate=gate, web=settings.web, guests=settings.guests, metrics=settings.metrics)
     port = listener(http=http, accept=server.accept)
     told, hurry = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -84,7 +85,7 @@ async def run(settings: Settings, bound: socket.socket) -> None:
 
 def main() -> int:
     """Run the process."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    log.begin(os.environ)
     # It warns of every request that is none: whoever sends such could fill a disk.
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
     try:

@@ -30,6 +30,7 @@ from .codes import BUSY, TOO_MANY_SUBSCRIPTIONS
 from .deflate import Deflater
 from .frames import Dispatch, Subscribe, Unsubscribe, build, outcome, unsubscribed
 from .gates import Identity
+from .metrics import Metrics, Standing
 from .openings import Openings, asked_for
 from .outbox import Outbox
 from .registration import Registration
@@ -77,7 +78,6 @@ class Hub:
         "_clients",
         "_count",
         "_deflater",
-        "_front",
         "_heard_at",
         "_lost",
         "_numbers",
@@ -90,12 +90,15 @@ class Hub:
         "_rounds",
         "_rules",
         "_stores",
+        "front",
         "full",
+        "metrics",
         "unregistered",
     )
 
     def __init__(self, *, front: str, rules: Rules | None = None) -> None:
-        self._front = front
+        self.front = front
+        self.metrics = Metrics()
         self._rules = rules or Rules()
         self._outbox = Outbox()
         self._queue: deque[FrontMessage] = deque()
@@ -153,6 +156,7 @@ class Hub:
 
     def blocked(self, client: Client) -> None:
         """A client's socket takes no more; say so when it has :meth:`drained`."""
+        self.metrics.blocked += 1
         self._stores.blocked(client)
 
     def drained(self, client: Client, now: float) -> None:
@@ -177,6 +181,18 @@ class Hub:
         """Whether a store that was just read is for everybody, whoever asks."""
         return self._openings.public(name, params)
 
+    def standing(self) -> Standing:
+        """What there is just now; looks at every client."""
+        clients = self._clients.values()
+        return Standing(
+            clients=len(clients),
+            subscriptions=sum(len(client.subscriptions) for client in clients),
+            stores=len(self._stores),
+            blocked=sum(client.blocked for client in clients),
+            queued=len(self._queue),
+            under_way=self._count,
+        )
+
     # The bus.
 
     def take_run(self, run: Sequence[News], now: float) -> None:
@@ -184,6 +200,7 @@ class Hub:
         if len(run) == 1:
             self.take(run[0], now)
         else:
+            self.metrics.updates += len(run)
             self._stores.take_chain(
                 [update for commit in run if isinstance(commit, Commit) for update in commit.updates], now
             )
@@ -192,6 +209,7 @@ class Hub:
         """The multiplexer said something."""
         match message:
             case Commit():
+                self.metrics.updates += len(message.updates)
                 self._stores.take_updates(message.updates, now)
             case Outcome():
                 self._answer(message, now)
@@ -206,6 +224,7 @@ class Hub:
             case Denied():
                 answered = self._openings.denied(message, now)
                 for subscription in answered.subscriptions:
+                    self.metrics.refuse(message.error.code)
                     self._stores.refuse(subscription, message.error, now)
                 self._put_all(answered.questions)
             case Gone():
@@ -285,7 +304,7 @@ class Hub:
             messages.append(message)
             if isinstance(message, Action):
                 weight += len(message.params)
-        return Parcel(self._front, messages)
+        return Parcel(self.front, messages)
 
     @property
     def has_changes(self) -> bool:
@@ -301,7 +320,7 @@ class Hub:
         self.unregistered = False
         return self._stores.keys(), self._registration.take_all()
 
-    def writes(self) -> Iterator[tuple[Iterable[Wire], bytes]]:
+    def writes(self) -> Iterator[tuple[Collection[Wire], bytes]]:
         """The bytes of this tick, joined, and whom they go to; each client comes once. Exhaust it at once."""
         last: Rope | None = None
         last_window, data = -1, b""
@@ -310,6 +329,7 @@ class Hub:
             if rope is not last or window != last_window:
                 last, last_window = rope, window
                 data = self._joined(frames_of(rope), window)
+            self.metrics.wrote(len(wires), len(data))
             yield wires, data
 
     # Inside.
@@ -382,6 +402,7 @@ class Hub:
         full = self.full or self._count >= MOST_UNDER_WAY or self._bytes >= MOST_UNDER_WAY_BYTES
         room = not full and self._rules.actors.spend(client.identity.actor, now)
         if not unanswered.admits(frame.lane, frame.number, room=room):
+            self.metrics.refuse(BUSY.code)
             refused = Outcome(client.number, frame.lane, frame.number, "invalid", None, BUSY, {})
             self._outbox.send(client, build(outcome(refused, {})))
             return
@@ -395,6 +416,7 @@ class Hub:
             name=frame.name,
             params=bytes(frame.params).decode(),
         )
+        self.metrics.actions += 1
         unanswered.add(action, now)
         self._busy[client] = None
         self._count += 1
@@ -415,6 +437,7 @@ class Hub:
             return
         answered = client.unanswered.answer(message.lane, message.number, now)
         if answered is not None:
+            self.metrics.answered(message.status, message.error.code if message.error is not None else None)
             self._count -= 1
             self._bytes -= len(answered.params)
             if not client.unanswered:

@@ -6,7 +6,7 @@ memory, and that is most of what Python costs here. Who gets anything else in th
 and gets everything in one write, in order.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import chain
 
 from .clients import Client, Rope, Wire
@@ -37,7 +37,7 @@ class Crowd:
         """Let a client go, if it is in."""
         self._by_window.get(client.window, {}).pop(client, None)
 
-    def wires(self, apart: dict[Client, None]) -> Iterator[tuple[int, Iterable[Wire]]]:
+    def wires(self, apart: dict[Client, None]) -> Iterator[tuple[int, Collection[Wire]]]:
         """The ways to all of them but these, by window bits."""
         for window, members in self._by_window.items():
             if apart:
@@ -102,7 +102,7 @@ class Outbox:
         if crowd is self._crowd:
             self._apart[client] = None
 
-    def take(self) -> Iterator[tuple[Rope, int, Iterable[Wire]]]:
+    def take(self) -> Iterator[tuple[Rope, int, Collection[Wire]]]:
         """All there is: frames, the window bits of those who get them, and the ways there. Exhaust it at once."""
         crowd, self._crowd = self._crowd, None
         apart, self._apart = self._apart, {}

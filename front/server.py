@@ -16,7 +16,7 @@ from typing import Any, TypeVar, cast
 
 from broker.bus import FrontBus
 from broker.errors import BusFull, BusLost
-from broker.messages import Kick, Parcel
+from broker.messages import Commit, Kick, Parcel
 from broker.registry import RENEW, Changes
 
 from .clients import Client, Wire
@@ -346,6 +346,7 @@ class Server:
         self.wheel: Wheel[Socket | Doorway] = Wheel(self.now())
         self.left = asyncio.Event()
         """Set when the front is about to end: what waits for news need not wait here."""
+        self._told_at: list[float] = []  # of the commits of this tick, the first one of a run
         self._flush_due = False
         self._gathered = asyncio.Event()
         self._connections: set[Any] = set()  # uvicorn's
@@ -433,6 +434,12 @@ class Server:
                     left.append((wire, data[sent:]))
         for wire, rest in left:
             wire.leave(rest)
+        if self._told_at:
+            now = time.time()
+            for told_at in self._told_at:
+                # Clocks of two machines differ.
+                self.hub.metrics.lag.observe(max(0.0, now - told_at))
+            self._told_at.clear()
         if self.hub.has_messages or self.hub.has_changes:
             self._gathered.set()
 
@@ -444,6 +451,8 @@ class Server:
                         self._kick(run[0])
                     else:
                         self.hub.take_run(run, self.now())
+                        if isinstance(run[0], Commit) and run[0].told_at:
+                            self._told_at.append(run[0].told_at)
                 except Exception:
                     _logger.exception("x a %s could not be taken", type(run[0]).__name__)
                     for message in run:

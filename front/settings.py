@@ -60,6 +60,8 @@ class Settings:
     """Whom that issuer's tokens are for; FLUXWIRE_AUDIENCE."""
     issuer: str = ""
     """What that issuer calls itself; FLUXWIRE_ISSUER."""
+    metrics: bool = False
+    """Whether ``/metrics`` answers; FLUXWIRE_METRICS=1."""
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -81,6 +83,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     most_parcels = reader.number("FLUXWIRE_BUS_PARCELS", MAX_PARCELS, range(1, 10**9))
     web = reader.folder("FLUXWIRE_WEB")
     guests = reader.switch("FLUXWIRE_GUESTS")
+    metrics = reader.switch("FLUXWIRE_METRICS")
     if guests and key is None and jwks_url:
         reader.faults.append("FLUXWIRE_GUESTS needs FLUXWIRE_KEY_FILE: their tokens are signed here")
     pace = Pace(
@@ -111,6 +114,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         port=port,
         web=web,
         pace=pace,
+        metrics=metrics,
         most_parcels=most_parcels,
         guests=guests,
         origins=origins,

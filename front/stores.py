@@ -99,6 +99,9 @@ class Stores:
         self._fetching: dict[str, float] = {}  # key, when the snapshot was asked for
         self._idle: dict[str, float] = {}  # key, when the last holder left; oldest first
 
+    def __len__(self) -> int:
+        return len(self._stores)
+
     def hold(self, subscription: Subscription, key: str, now: float) -> None:
         """Subscribe: at once if the cache has what it takes, else when a snapshot has come.
 

@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from broker import log
 from broker.redis_bus import RedisMultiplexerBus
 
 from .errors import SettingsError
@@ -40,7 +42,7 @@ def runner() -> Callable[[Coroutine[Any, Any, None]], None]:
 
 def main() -> int:
     """Run; the exit code."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
+    log.begin(os.environ)
     try:
         settings = Settings.from_environment()
     except SettingsError as error:

@@ -5,7 +5,7 @@ A doorbell names a transaction and is not believed: any role can ring. What coun
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -52,11 +52,13 @@ class Told:
 
     everyone: list[MultiplexerMessage] = field(default_factory=list)
     fronts: dict[str, list[MultiplexerMessage]] = field(default_factory=dict)
+    told_at: float = 0.0
+    """When their doorbells were heard, in seconds since 1970."""
 
     def tell(self, audience: Audience, messages: Sequence[MultiplexerMessage], updates: Sequence[Update] = ()) -> None:
         """Add messages and the updates of one commit, which stay together."""
         if not audience.apart:
-            self.everyone += [*messages, Commit(list(updates))] if updates else messages
+            self.everyone += [*messages, Commit(list(updates), self.told_at)] if updates else messages
             return
         found = audience.found
         for message in messages:
@@ -64,7 +66,7 @@ class Told:
         for front in found.fronts:
             theirs = [update for update in updates if front in found.stores[update.key]]
             if theirs:
-                self.tell_only(Commit(theirs), [front])
+                self.tell_only(Commit(theirs, self.told_at), [front])
 
     def tell_only(self, message: MultiplexerMessage, fronts: Iterable[str]) -> None:
         """Add a message for these fronts."""
@@ -83,11 +85,15 @@ class Teller:
         reader: Where the patches are, and where stores are rendered.
         documents: What fronts hold.
         holders: Who holds the stores; what nobody holds is not told.
+        clock: Seconds since 1970, for fronts to see how long a commit took; left out: they do not.
 
     """
 
-    def __init__(self, *, reader: Reader, documents: Documents, holders: Holders) -> None:
+    def __init__(
+        self, *, reader: Reader, documents: Documents, holders: Holders, clock: Callable[[], float] | None = None
+    ) -> None:
         self._reader = reader
+        self._clock = clock or (lambda: 0.0)
         self._documents = documents
         self._holders = holders
         self._due: dict[str, None] = {}
@@ -107,12 +113,13 @@ class Teller:
             BusLost: It is not known who is to be told; nothing has happened.
 
         """
+        told_at = self._clock()
         patches = await self._reader.patches(transactions)
         audience = await self._holders.find(
             {patch.key for patch in patches if patch.is_change and patch.key},
             {patch.key for patch in patches if patch.kick is not None},
         )
-        told = Told()
+        told = Told(told_at=told_at)
         for _, commit in groupby(patches, key=lambda patch: patch.tx):
             changes = list(commit)
             for change in changes:

@@ -108,7 +108,7 @@ class Multiplexer:
             questions = Questions(
                 reader=database.asking, holders=holders, documents=documents, bus=self._bus, term=term
             )
-            teller = Teller(reader=database.telling, documents=documents, holders=holders)
+            teller = Teller(reader=database.telling, documents=documents, holders=holders, clock=time.time)
 
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(keep_lead(database, term=term, heartbeat=settings.heartbeat))

@@ -12,11 +12,12 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from front.gates import TokenGate
+from front.metrics import CONTENT_TYPE, exposition
 from front.server import Server
 
-from . import problems
 from .actions import action_endpoint
 from .polls import poll_endpoint
+from .problems import Problem
 from .stores import store_endpoint
 
 GUEST_BODY = 1_024
@@ -33,7 +34,7 @@ class _Guest(msgspec.Struct):
     name: str
 
 
-def application(*, server: Server, gate: TokenGate, web: Path | None, guests: bool) -> Starlette:
+def application(*, server: Server, gate: TokenGate, web: Path | None, guests: bool, metrics: bool = False) -> Starlette:
     """Make the ASGI application.
 
     Args:
@@ -41,6 +42,7 @@ def application(*, server: Server, gate: TokenGate, web: Path | None, guests: bo
         gate: Signs the tokens of guests.
         web: Folder of the built web client, served at ``/``.
         guests: Whether anybody may have a token.
+        metrics: Whether ``/metrics`` answers.
 
     """
 
@@ -52,6 +54,22 @@ def application(*, server: Server, gate: TokenGate, web: Path | None, guests: bo
             return PlainTextResponse("ready\n")
         return PlainTextResponse("no multiplexer answers\n", status_code=503)
 
+    async def told(_: Request) -> Response:
+        page = exposition(
+            server.hub.metrics,
+            server.hub.standing(),
+            front=server.hub.front,
+            ready=server.ready(),
+            closed=server.rules.refusals.counts,
+        )
+        return Response(page, headers={"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"})
+
+    async def refused(_: Request, exc: Exception) -> Response:
+        assert isinstance(exc, Problem)
+        answer = exc.response()
+        server.rules.refusals.note(answer.status_code)
+        return answer
+
     routes: list[BaseRoute] = [
         Route("/healthz", healthz),
         Route("/readyz", readyz),
@@ -59,11 +77,13 @@ def application(*, server: Server, gate: TokenGate, web: Path | None, guests: bo
         Route("/actions/{name}", action_endpoint(server), methods=["POST"]),
         Route("/poll", poll_endpoint(server), methods=["POST"]),
     ]
+    if metrics:
+        routes.append(Route("/metrics", told))
     if guests:
         routes.append(Route("/guest", partial(_guest, gate), methods=["POST"]))
     if web is not None:
         routes.append(Mount("/", StaticFiles(directory=web, html=True)))
-    return Starlette(routes=routes, exception_handlers={problems.Problem: problems.answer})
+    return Starlette(routes=routes, exception_handlers={Problem: refused})
 
 
 async def _guest(gate: TokenGate, request: Request) -> Response:

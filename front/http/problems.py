@@ -2,7 +2,6 @@
 
 from http import HTTPStatus
 
-from starlette.requests import Request
 from starlette.responses import Response
 
 from front.frames import Fault
@@ -37,9 +36,3 @@ class Problem(Exception):
 def problem(code: str, message: str) -> Problem:
     """A problem of a code of ours."""
     return Problem(Fault(code, message))
-
-
-async def answer(_: Request, exc: Exception) -> Response:
-    """Starlette's handler of problems."""
-    assert isinstance(exc, Problem)
-    return exc.response()

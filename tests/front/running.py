@@ -203,7 +203,7 @@ async def running(
     memory = MemoryBus(quiet=0.05)
     multiplexer = Multiplexer(memory.multiplexer())
     server = Server(hub=Hub(front="f", rules=rules), bus=bus or memory.front("f"), verify=GATE.verify, rules=rules)
-    http = application(server=server, gate=GATE, web=web, guests=guests)
+    http = application(server=server, gate=GATE, web=web, guests=guests, metrics=True)
     port = listener(http=http, accept=server.accept)
     with shared_port("127.0.0.1", 0) as bound:
         work = [asyncio.create_task(server.run()), asyncio.create_task(multiplexer.run())]

@@ -30,6 +30,7 @@ def test_everything_set(tmp_path: Path) -> None:
             "FLUXWIRE_DRAIN_RATE": "50",
             "FLUXWIRE_DRAIN_SECONDS": "2.5",
             "FLUXWIRE_BUS_PARCELS": "99",
+            "FLUXWIRE_METRICS": "1",
             "FLUXWIRE_GUESTS": "1",
             "FLUXWIRE_JWKS_URL": "https://login.example.com/keys",
             "FLUXWIRE_AUDIENCE": "shop",
@@ -62,6 +63,7 @@ def test_everything_set(tmp_path: Path) -> None:
         jwks_url="https://login.example.com/keys",
         audience="shop",
         issuer="https://login.example.com/",
+        metrics=True,
     )
 
 
