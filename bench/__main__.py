@@ -1,4 +1,4 @@
-"""``python3 run.py bench [NAME…] [--quick] [--json]``: measure, always beside a floor or a peer.
+"""``python3 run.py bench [NAME…] [--quick] [--seconds S] [--json]``: measure, always beside a floor or a peer.
 
 A NAME is a figure (``front.memory_kb``) or the beginning of one (``front``). With --json standard output holds one
 object per figure and line, and nothing else.
@@ -33,12 +33,18 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="run.py bench", description="Measure, always beside a floor or a peer.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"figures or groups ({', '.join(BENCHMARKS)}); all")
     parser.add_argument("--quick", action="store_true", help="a short run, to see that all works")
+    parser.add_argument("--seconds", type=float, metavar="S", help="how long front.hold holds; else two minutes")
     parser.add_argument("--json", action="store_true", help="one JSON object per figure and line")
     arguments = parser.parse_args(words)
     unknown = [name for name in arguments.names if name.partition(".")[0] not in BENCHMARKS]
     if unknown:
         parser.error(f"there is no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
-    options = Options(tuple(arguments.names), arguments.quick, lambda line: print(line, file=sys.stderr, flush=True))
+    options = Options(
+        tuple(arguments.names),
+        quick=arguments.quick,
+        seconds=arguments.seconds,
+        say=lambda line: print(line, file=sys.stderr, flush=True),
+    )
     for group, module in BENCHMARKS.items():
         if not any(name.partition(".")[0] == group for name in options.names or (group,)):
             continue

@@ -1,10 +1,11 @@
 """The front's figures: a real front beside a C loop of send(), node writing ready frames, and Socket.IO 4.
 
-All servers run in turn within each round, on one core, under the same load generator on another; what is counted is
-deliveries per second of the server's processor time, so that what others do on the machine disturbs less. What may be
-disturbed all the same is told: how long the server waited for its core.
+All servers are up with all their connections, on one core, and take short turns under the same load generator on
+another; what is counted is deliveries per second of the server's processor time, so that what others do on the machine
+disturbs less. What may be disturbed all the same is told: how long the server waited for its core.
 """
 
+import contextlib
 import itertools
 import json
 import shutil
@@ -20,13 +21,15 @@ from pathlib import Path
 from front.frames import websocket_frame
 from front.gates import TokenGate
 
-from .harness import Figure, Options, alone, compared
+from .harness import Figure, Options, alone, compared, watched
 from .processes import HERE, LOAD_CORE, SERVER_CORE, Broken, Process, compiled, free_port, running
 from .served import ASK_COLLECTION, ASK_RENDERS, EPOCH, FIRST_VERSION, KEY, NEXT_STORE, update
 from .sessions import packed, request, text
 
 ROOM = "room"
 HELD_ROOMS = 100
+HOLD_SAMPLES = 60
+RING_SECONDS, RING_RATE = 45, 10  # updates a second by which a store's ring of patches gets full
 FLIGHT = 256  # connections being opened at a time
 PEERS = HERE / "peers"
 
@@ -37,8 +40,10 @@ class Plan:
 
     connections: int
     rounds: int
+    turns: int
+    """Of each server in a fan-out."""
     seconds: float
-    """Of each closed loop."""
+    """Of each closed loop, of which a turn has two."""
     ticks: int
     """Broadcasts a round whose last delivery is timed."""
     idle: float
@@ -48,8 +53,8 @@ class Plan:
     """Seconds for which connections are held under updates."""
 
 
-FULL = Plan(15_000, 5, 3.0, 15, 26.0, 19_000, 120.0)
-QUICK = Plan(1_000, 2, 0.5, 3, 2.0, 1_000, 5.0)
+FULL = Plan(15_000, 5, 15, 1.0, 15, 26.0, 19_000, 120.0)
+QUICK = Plan(1_000, 2, 3, 0.3, 3, 2.0, 1_000, 5.0)
 
 
 def run(options: Options) -> Iterator[Figure]:
@@ -78,18 +83,19 @@ _NAMES = {"c": "a C loop of send()", "node": "node writing ready frames", "socke
 
 @dataclass(slots=True)
 class _Taken:
-    """What was measured of one server, one value a round."""
+    """What was measured of one server, one value a turn or round."""
 
     fanout: list[float] = field(default_factory=list)
     tick10: list[float] = field(default_factory=list)
     last: list[float] = field(default_factory=list)
-    waited: list[float] = field(default_factory=list)
+    """Seconds until the last delivery of the slowest broadcast."""
 
 
 class _Bench:
     def __init__(self, plan: Plan, options: Options, folder: Path) -> None:
         self._plan = plan
         self._say = options.say
+        self._hold = options.seconds
         self._folder = folder
         (folder / "update").write_bytes(update(ROOM, FIRST_VERSION))
         (folder / "frame").write_bytes(websocket_frame(update(ROOM, FIRST_VERSION)))
@@ -108,10 +114,20 @@ class _Bench:
         """One update a tick, ten updates a tick, and the time until the last has it."""
         _install_peers()
         taken = {name: _Taken() for name in ("c", "front", "node", "socketio")}
-        for number in range(self._plan.rounds):
-            # There and back, so that what drifts favours nobody.
-            for name in taken if number % 2 == 0 else reversed(taken):
-                self._fan_out_of(name, taken[name])
+        with contextlib.ExitStack() as stack:
+            up = {name: stack.enter_context(self._server(name)) for name in taken}
+            for name, (_, load) in up.items():
+                session, frames = {"front": ("front", 3), "socketio": ("socketio", 2)}.get(name, ("plain", 0))
+                self._open(load, session, frames)
+                load.order("loop 0.3 1")
+            for number in range(self._plan.turns):
+                # There and back, so that what drifts favours nobody.
+                for name in taken if number % 2 == 0 else reversed(taken):
+                    up["front"][1].order("hold 0.05")  # whose clients answer pings
+                    self._turn(name, *up[name], taken[name])
+            for number in range(self._plan.rounds):
+                for name in ("c", "front") if number % 2 == 0 else ("front", "c"):
+                    taken[name].last.append(max(up[name][1].order(f"spaced {self._plan.ticks} 200")["seconds"]))
         ours = taken.pop("front")
         for name, peer in taken.items():
             yield compared(
@@ -130,7 +146,7 @@ class _Bench:
                 peers=peer.tick10,
                 target={"c": ">= 0.8", "node": ">= 1.1", "socketio": ">= 12"}[name],
             )
-        last, floor = ([1000 * max(peer.last)] for peer in (ours, taken["c"]))
+        last, floor = ([1000 * seconds for seconds in peer.last] for peer in (ours, taken["c"]))
         yield compared("front.last_p99.vs_c", last, "ms", peer=_NAMES["c"], peers=floor, target="<= 1.5")
 
     def memory(self) -> Iterator[Figure]:
@@ -172,6 +188,7 @@ class _Bench:
     def hold(self) -> Iterator[Figure]:
         """Many connections with four stores each, under fifty updates a second, each of 760 clients, without growth."""
         plan = self._plan
+        seconds = self._hold or plan.hold
         subscribes = [
             _subscribe([f"{ROOM}{(4 * number + offset) % HELD_ROOMS}" for offset in range(4)])
             for number in range(HELD_ROOMS)
@@ -179,37 +196,35 @@ class _Bench:
         self._write_sessions("four", [request("/ws"), *self._hellos(*subscribes)])
         with self._front() as (server, load):
             self._open(load, "four", 9, connections=plan.hold_connections)
-            load.order(f"steady {plan.hold / 4} 50 {NEXT_STORE}")
-            before, begun = server.resident(), time.monotonic()
-            cost = server.cost()
-            answer = load.order(f"steady {plan.hold} 50 {NEXT_STORE}")
-            growth = (server.resident() - before) / 1024
-            cost = server.cost().since(cost)
-            share = cost.ran / (time.monotonic() - begun)
-            self._say(f"  hold: {answer['frames'] / plan.hold:,.0f} deliveries a second")
-        yield alone("front.hold.core", [share], "of a core", "<= 1")
-        yield alone("front.hold.growth_kb", [growth], "KB", "<= 4096")
-
-    def _fan_out_of(self, name: str, taken: _Taken) -> None:
-        session, frames = {"front": ("front", 3), "socketio": ("socketio", 2)}.get(name, ("plain", 0))
-        with self._server(name) as (server, load):
-            self._open(load, session, frames)
-            load.order("loop 0.3 1")
-            share = []
-            for k, values in ((1, taken.fanout), (10, taken.tick10)):
+            # What stores keep of their updates fills up first: that is no growth.
+            load.order(f"steady {RING_SECONDS} 1 {RING_RATE}")
+            load.order(f"steady {seconds / 20} 50 {NEXT_STORE}")
+            size, begun, begin, frames = server.resident(), time.monotonic(), server.cost(), 0
+            cores: list[tuple[float, float]] = []
+            growth: list[tuple[float, float]] = []
+            while (now := time.monotonic() - begun) < seconds:
                 before = server.cost()
-                answer = load.order(f"loop {self._plan.seconds} {k}")
-                cost = server.cost().since(before)
-                if answer["frames"] != answer["expected"]:
-                    raise Broken(f"{name}: {answer}")
-                values.append(answer["frames"] / cost.ran)
-                share.append(cost.waited / (cost.ran + cost.waited))
-            taken.last += load.order(f"spaced {self._plan.ticks} 200")["seconds"]
-        taken.waited += share
-        self._say(
-            f"  {name}: {taken.fanout[-1] / 1000:,.0f} k/s, {taken.tick10[-1] / 1000:,.0f} k/s with ten a tick,"
-            f" waited {max(share):.0%}"
-        )
+                frames += load.order(f"steady {seconds / HOLD_SAMPLES} 50 {NEXT_STORE}")["frames"]
+                after = time.monotonic() - begun
+                cores.append((after, server.cost().since(before).ran / (after - now)))
+                growth.append((after, (server.resident() - size) / 1024))
+            ran = server.cost().since(begin).ran
+            self._say(f"  hold: {frames / after:,.0f} deliveries a second, {1e6 * ran / frames:.1f} us each")
+        yield watched("front.hold.core", cores, ran / after, "of a core", "<= 1")
+        yield watched("front.hold.growth_kb", growth, growth[-1][1], "KB", "<= 4096")
+
+    def _turn(self, name: str, server: Process, load: Process, taken: _Taken) -> None:
+        waited = []
+        for k, values in ((1, taken.fanout), (10, taken.tick10)):
+            before = server.cost()
+            answer = load.order(f"loop {self._plan.seconds} {k}")
+            cost = server.cost().since(before)
+            if answer["frames"] != answer["expected"]:
+                raise Broken(f"{name}: {answer}")
+            values.append(answer["frames"] / cost.ran)
+            waited.append(cost.waited / (cost.ran + cost.waited))
+        one, ten = taken.fanout[-1] / 1000, taken.tick10[-1] / 1000
+        self._say(f"  {name}: {one:,.0f} k/s, {ten:,.0f} k/s with ten a tick, waited {max(waited):.0%}")
 
     def _memory(self, name: str, session: str, target: str, *, idle: bool) -> Iterator[Figure]:
         plan = self._plan

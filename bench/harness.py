@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import msgspec
 
 
-class Figure(msgspec.Struct, frozen=True):
+class Figure(msgspec.Struct, frozen=True, omit_defaults=True):
     """One measured figure; as JSON, one line of ``bench --json``."""
 
     name: str
@@ -31,6 +31,8 @@ class Figure(msgspec.Struct, frozen=True):
     """How many rounds there were."""
     spread: tuple[float, float]
     """Smallest and largest of the rounds, of what ``target`` is about."""
+    course: list[tuple[float, float]] = []
+    """How it went, if it was watched: seconds since the beginning, and the value then."""
 
 
 def alone(name: str, values: Sequence[float], unit: str, target: str) -> Figure:
@@ -46,6 +48,23 @@ def alone(name: str, values: Sequence[float], unit: str, target: str) -> Figure:
     value = statistics.median(values)
     spread = (_short(min(values)), _short(max(values)))
     return Figure(name, _short(value), unit, None, None, target, reaches(value, target), len(values), spread)
+
+
+def watched(name: str, course: Sequence[tuple[float, float]], value: float, unit: str, target: str) -> Figure:
+    """A figure that was watched while it ran.
+
+    Args:
+        name: The figure's name.
+        course: Seconds since the beginning, and the value then.
+        value: What it comes to.
+        unit: Of the values.
+        target: For what it comes to.
+
+    """
+    values = [value for _, value in course]
+    spread = (_short(min(values)), _short(max(values)))
+    short = [(_short(seconds), _short(value)) for seconds, value in course]
+    return Figure(name, _short(value), unit, None, None, target, reaches(value, target), 1, spread, short)
 
 
 def compared(
@@ -87,6 +106,8 @@ class Options:
     """Figures, or the beginnings of their names; none means all."""
     quick: bool = False
     """Whether a short run will do: it shows that all works, and its figures show little."""
+    seconds: float | None = None
+    """For how long what is held is held; None: as long as usual."""
     say: Callable[[str], None] = print
     """Takes a line about how things go, for whoever waits."""
 

@@ -1,4 +1,7 @@
-"""``python -m bench.plot < figures.json > plot.svg``: the ratios of a run as bars, each beside its target."""
+"""``python -m bench.plot [--courses] < figures.json > plot.svg``: the ratios of a run as bars, or how figures went.
+
+Figures are lines of ``bench --json``.
+"""
 
 import sys
 
@@ -7,6 +10,7 @@ import msgspec
 from .harness import Figure
 
 ROW, LEFT, WIDTH = 26, 190, 420  # pixels
+PANEL = 150  # pixels
 
 
 def plot(figures: list[Figure]) -> str:
@@ -38,6 +42,41 @@ def plot(figures: list[Figure]) -> str:
     return "\n".join([*parts, "</svg>", ""])
 
 
+def courses(figures: list[Figure]) -> str:
+    """Draw how the figures went that were watched, each in a panel from zero to its largest value.
+
+    Args:
+        figures: Of one run.
+
+    Returns:
+        An SVG image.
+
+    """
+    rows = [figure for figure in figures if figure.course]
+    width, height = LEFT + WIDTH + 90, (PANEL + ROW) * len(rows) + 10
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-size="12">']
+    for index, figure in enumerate(rows):
+        foot = (PANEL + ROW) * index + PANEL
+        last = figure.course[-1][0]
+        # Of what grows, the bound is as interesting as the course.
+        top = max(*(value for _, value in figure.course), float(figure.target.split()[1]))
+        points = " ".join(
+            f"{LEFT + seconds / last * WIDTH:.1f},{foot - max(value, 0) / top * (PANEL - ROW):.1f}"
+            for seconds, value in figure.course
+        )
+        parts += [
+            f'<text x="{LEFT - 8}" y="{foot - PANEL // 2}" text-anchor="end">{figure.name}</text>',
+            f'<text x="{LEFT - 8}" y="{foot - PANEL // 2 + 16}" text-anchor="end">{figure.unit}</text>',
+            f'<text x="{LEFT - 8}" y="{foot}" text-anchor="end">0</text>',
+            f'<text x="{LEFT - 8}" y="{foot - PANEL + ROW + 4}" text-anchor="end">{top:g}</text>',
+            f'<text x="{LEFT + WIDTH}" y="{foot + 15}" text-anchor="end">{last:.0f} s</text>',
+            f'<path d="M{LEFT},{foot - PANEL + ROW} V{foot} H{LEFT + WIDTH}" fill="none" stroke="#444"/>',
+            f'<polyline points="{points}" fill="none" stroke="#3a7d5d" stroke-width="1.5"/>',
+        ]
+    return "\n".join([*parts, "</svg>", ""])
+
+
 if __name__ == "__main__":
     decoder = msgspec.json.Decoder(Figure)
-    sys.stdout.write(plot([decoder.decode(line) for line in sys.stdin if line.strip()]))
+    read = [decoder.decode(line) for line in sys.stdin if line.strip()]
+    sys.stdout.write(courses(read) if "--courses" in sys.argv else plot(read))

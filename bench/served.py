@@ -60,8 +60,9 @@ class Bus:
     def tick(self, updates: int) -> None:
         """Change every store so often, one commit each."""
         commits: list[MultiplexerMessage] = []
-        for _ in range(updates):
-            for key, version in self._versions.items():
+        for key in self._versions:
+            for _ in range(updates):
+                version = self._versions[key]
                 self._versions[key] = after = version + 1
                 commits.append(Commit([Update(key, EPOCH, version, after, update(key, after))]))
         self._messages.put_nowait(commits)

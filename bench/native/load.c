@@ -111,7 +111,7 @@ static int turn(int timeout_ms) {
 }
 
 static void open_all(int total, int flight, uint64_t wanted) {
-  double begun = now(), until = begun + 120;
+  double begun = now(), until = begun + 600;
   int begins = 0, done = 0;
   char *open = calloc(total, 1);
   count = total;

@@ -9,7 +9,8 @@ from bench.harness import Figure, Options
 
 @pytest.fixture
 def _few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(front, "QUICK", Plan(20, 1, 0.1, 1, 0.1, 20, 0.2))
+    monkeypatch.setattr(front, "QUICK", Plan(20, 1, 1, 0.1, 1, 0.1, 20, 0.2))
+    monkeypatch.setattr(front, "RING_SECONDS", 1)
 
 
 def measured(*names: str) -> dict[str, Figure]:
@@ -24,4 +25,5 @@ def test_the_front_can_be_measured() -> None:
     assert figures["front.storm.renders"].value == 1
     assert figures["front.sessions_per_s"].value > 0
     assert figures["front.hold.core"].value > 0
+    assert [seconds for seconds, _ in figures["front.hold.growth_kb"].course] != []
     assert figures["front.memory_deflate_kb"].runs == 1
