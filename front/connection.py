@@ -149,7 +149,7 @@ class Connection:
         Never raises: a client that breaks the protocol is closed with a code of §6. Call :meth:`events` and
         :meth:`data_to_send` next, and see whether :attr:`state` is closed.
         """
-        if self.closed:
+        if self.closed or self._incoming.is_pong(data):
             return
         try:
             for opcode, payload in self._incoming.take(data):

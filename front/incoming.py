@@ -18,6 +18,10 @@ _LONGEST_CONTROL = 125
 _LENGTH_16, _LENGTH_64 = 126, 127
 
 
+_EMPTY = 6  # bytes of a masked frame without payload
+_PONG = b"\x8a\x80"
+
+
 class Opcode(IntEnum):
     """What a frame is."""
 
@@ -59,6 +63,10 @@ class Incoming:
         self._rest = b""
         self._message: bytearray | None = None  # of which fragments have come
         self._deflated = False  # that message
+
+    def is_pong(self, data: bytes) -> bool:
+        """Whether bytes are nothing but the answer to an empty ping, which is what most connections say mostly."""
+        return len(data) == _EMPTY and data.startswith(_PONG) and not self._rest
 
     def take(self, data: bytes) -> Iterator[tuple[int, bytes]]:
         """Take bytes; what is whole by them, in order: text messages and control frames, with their opcode.

@@ -50,6 +50,9 @@ SWEEP = 0.25
 DISMISS = 0.05
 """Seconds between groups of clients that are sent to other fronts."""
 
+STALL = 2.0
+"""Seconds from one look to the next that mean that the process stood still."""
+
 RETRY = (0.05, 1.0)
 """Seconds to wait for a lost bus: at first, and at most."""
 
@@ -74,7 +77,7 @@ class Socket(asyncio.Protocol):
         "_good_until",
         "_heard_at",
         "_opened_at",
-        "_pinged",
+        "_pinged_at",
         "_server",
         "_sockets",
         "_transport",
@@ -94,7 +97,7 @@ class Socket(asyncio.Protocol):
         self._wire: DirectWire | None = None  # once the client was let in
         self._good_until = math.inf  # its token, by the server's clock
         self._opened_at = self._heard_at = server.now()
-        self._pinged = False
+        self._pinged_at: float | None = None  # since it was heard last
         self._blocked_at: float | None = None
         self._blocked_bytes = 0  # that would wait if none had been taken since it was looked at last
         self._closing_at: float | None = None
@@ -116,7 +119,7 @@ class Socket(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Bytes from the client."""
         self._heard_at = self._server.now()
-        self._pinged = False
+        self._pinged_at = None
         self._connection.receive(data, self._heard_at)
         if not self._connection.quiet:
             self._process()
@@ -150,6 +153,7 @@ class Socket(asyncio.Protocol):
         self._blocked_at = None
         # If we did not listen it could not be heard.
         self._heard_at = self._server.now()
+        self._pinged_at = None
         if self._transport is None or self._transport.is_closing():
             return
         if self._closing_at is None:
@@ -208,14 +212,15 @@ class Socket(asyncio.Protocol):
             self._send()
             again = now + HEARTBEAT
         elif now >= again:
-            again = self._heard_at + 2 * HEARTBEAT
+            if self._pinged_at is None:
+                self._pinged_at = now
+                self._connection.ping()
+                self._send()
+            # From the ping on: we may have been kept from asking in time.
+            again = self._pinged_at + HEARTBEAT
             if now >= again:
                 self.close(CloseCode.NOTHING_HEARD, "nothing heard for too long")
                 return None
-            if not self._pinged:
-                self._pinged = True
-                self._connection.ping()
-                self._send()
         return again
 
     def _look_at_blocked(self, since: float, transport: asyncio.Transport, now: float) -> None:
@@ -304,6 +309,14 @@ class Socket(asyncio.Protocol):
 
     def _write(self, transport: asyncio.Transport, data: bytes) -> None:
         blocked = self._blocked_at is not None
+        if self._wire is not None and not blocked:
+            try:
+                sent = self._wire.send(data)
+            except OSError:
+                sent = 0
+            if sent == len(data):
+                return
+            data = data[sent:]
         transport.write(data)
         if self._blocked_at is not None:
             if blocked:
@@ -504,11 +517,15 @@ class Server:
                 return
 
     async def _sweep(self) -> None:
+        last = self.now()
         while True:
             now = self.now()
             self.hub.sweep(now)
-            for due in self.wheel.turn(now):
-                due.look(now)
+            # After a stall nobody is to blame before what came meanwhile has been heard.
+            if now - last < STALL:
+                for due in self.wheel.turn(now):
+                    due.look(now)
+            last = now
             refused = self.rules.refusals.line(now)
             if refused is not None:
                 _logger.info("= %s", refused)

@@ -285,6 +285,50 @@ def test_a_client_that_says_goodbye() -> None:
     assert (client.code, client.ended, client.connection.state) == (1000, True, State.CLOSED)
 
 
+@pytest.mark.parametrize(
+    ("payload", "code"),
+    [
+        *((code.to_bytes(2, "big"), code) for code in (1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012)),
+        *((code.to_bytes(2, "big"), code) for code in (3000, 3999, 4000, 4999)),
+        *((code.to_bytes(2, "big"), 1002) for code in (0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000)),
+        (b"\xff\xff", 1002),
+        (b"\x03", 1002),
+        (b"\x03\xe8" + b"x" * 123, 1000),
+        (b"\x03\xe8" + "é".encode(), 1000),
+        (b"\x03\xe8\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xed\xa0\x80edited", 1007),
+    ],
+)
+def test_how_a_client_may_close(payload: bytes, code: int) -> None:
+    """Autobahn's chapter 7: its code comes back, unless it is none that may be sent, or the reason is no UTF-8."""
+    client = Client(opened=True)
+    client.feed(masked(payload, opcode=Opcode.CLOSE))
+    assert (client.code, client.ended) == (code, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "valid"),
+    [
+        *((text.encode(), True) for text in ("κόσμε", "\x7f", "\u0080", "\u07ff", "\u0800", "\uffff", "\ufffe")),
+        *((text.encode(), True) for text in ("\ud7ff", "\ue000", "\ufffd", "\U00010000", "\U0010ffff", "\U0001fffe")),
+        *((bytes([lead]) + rest, False) for lead in (0x80, 0xBF, 0xC0, 0xC1, 0xFE, 0xFF) for rest in (b"", b"\x80")),
+        *((lead, False) for lead in (b"\xc3", b"\xe1\x80", b"\xf1\x80\x80")),
+        *((lead + b" ", False) for lead in (b"\xc3", b"\xe1\x80", b"\xf1\x80\x80")),
+        *((long, False) for long in (b"\xc0\xaf", b"\xe0\x80\xaf", b"\xf0\x80\x80\xaf")),
+        *((half, False) for half in (b"\xed\xa0\x80", b"\xed\xbf\xbf", b"\xed\xa0\x80\xed\xb0\x80")),
+        *((beyond, False) for beyond in (b"\xf4\x90\x80\x80", b"\xf7\xbf\xbf\xbf", b"\xfc\x84\x80\x80\x80\x80")),
+    ],
+)
+def test_what_is_utf_8(text: bytes, valid: bool) -> None:
+    """Autobahn's chapter 6, in one frame and in fragments that cut characters: 1007, or just no frame of ours."""
+    for frames in (
+        masked(text),
+        masked(text[:1], fin=False) + masked(text[1:], opcode=Opcode.CONT),
+    ):
+        client = Client(opened=True)
+        client.feed(frames)
+        assert client.code == (4001 if valid else 1007)
+
+
 def test_a_client_that_vanishes() -> None:
     """The end of the stream closes the connection at any time."""
     for client in (Client(), Client(opened=True)):

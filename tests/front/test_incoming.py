@@ -91,6 +91,17 @@ def test_case(data: bytes, whole: list[tuple[int, bytes]], code: int | None) -> 
     assert heard(bytes([byte]) for byte in data) == (whole, code)
 
 
+def test_an_empty_pong_is_known_at_a_glance() -> None:
+    """The same bytes within another frame are that frame's."""
+    pong, incoming = frame(0x8A), Incoming(most=MOST, compressed=False)
+    assert incoming.is_pong(pong)
+    assert not incoming.is_pong(frame(0x8A, b"x"))
+    assert not incoming.is_pong(pong[:-1])
+    text = frame(0x81, pong)
+    assert list(incoming.take(text[: -len(pong)])) == []
+    assert not incoming.is_pong(text[-len(pong) :])
+
+
 def deflated(text: bytes) -> bytes:
     return bytes(PerMessageDeflate(True, True, 15, 15).encode(Frame(Judged.TEXT, text)).data)
 

@@ -15,6 +15,7 @@ from broker.memory_bus import MemoryBus
 from broker.messages import Parcel
 from broker.registry import NO_CHANGES, Changes
 from front.clients import frames_of
+from front.connection import HEARTBEAT
 from front.server import BLOCKED_AT_MOST, WRITE_BUFFER, Socket
 
 from .running import DEADLINE, GATE, Multiplexer, Running, on_both_loops, running, soon
@@ -249,6 +250,19 @@ async def test_a_connection_ends_with_its_token(monkeypatch: pytest.MonkeyPatch)
         (action,) = front.multiplexer.actions
         assert json.loads(action.claims)["exp"] > time.time() + 50
         await _until(lambda: len(front.sockets) == 1)
+
+
+@on_both_loops
+async def test_a_front_that_stood_still_blames_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a long stall, what clients said meanwhile is heard first, and who is silent is asked and not closed."""
+    monkeypatch.setattr("front.server.SWEEP", 0.02)
+    async with running() as front, front.client() as talking, _plain_client(front) as (reader, _):
+        await talking.subscribe(1, "a")
+        now = front.server.now
+        monkeypatch.setattr(front.server, "now", lambda: now() + 2 * HEARTBEAT + 5)
+        assert (await _read_raw(reader))[0] == Opcode.PING, "asked, and not closed"
+        await talking.say(type="ping")
+        assert await talking.hear() == {"type": "pong"}
 
 
 @on_both_loops
