@@ -1,5 +1,8 @@
 """The bus inside one process keeps the promises of a bus."""
 
+import subprocess
+import sys
+
 import pytest
 
 from broker.bus import FrontBus, Missed, MultiplexerBus
@@ -36,3 +39,9 @@ async def test_trimming() -> None:
     for term in range(5):
         await multiplexer.publish(lead(term))
     assert await front.read() == [Missed(), *lead(2, 3, 4)]
+
+
+def test_the_suite_needs_no_pytest() -> None:
+    """It ships with the package, and whoever writes a bus brings what runs it."""
+    script = "import sys; sys.modules['pytest'] = None; import broker.conformance"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
