@@ -151,6 +151,15 @@ describe('showing', () => {
     receive(all, snapshot('a{"more": null}', 5));
     expect(all.state('a', {})).toMatchObject({ status: 'live', data: { n: 5 } });
   });
+
+  test('a front may give a live subscription another key: frames of the old one are leftovers', () => {
+    const { all } = live('a');
+    receive(all, subscribed(1, 'a{"more": null}'), update('a', 41, 1));
+    expect(all.state('a', {})).toMatchObject({ status: 'stale', data: { n: 0 } });
+    receive(all, snapshot('a{"more": null}', 5), update('a', 42, 2), update('a{"more": null}', 41, 6));
+    expect(all.state('a', {})).toMatchObject({ status: 'live', data: { n: 6 } });
+    expect(all.send(MAX)).toEqual([]);
+  });
 });
 
 describe('a gap (§3)', () => {

@@ -191,6 +191,14 @@ class TestStores:
         opened.update(3, 4)
         assert await anext(versions) == 4
 
+    async def test_another_key(self, opened: Wire) -> None:
+        """A front may give a live subscription another key: frames of the old one are leftovers."""
+        room = opened.subscribe(document={"a": 1}, version=9)
+        opened.subscribed(room, version=2, resumed=False, key="other", epoch="f")
+        opened.update(9, 10, ("/a", 2))
+        opened.snapshot({"b": 1}, version=2, key="other", epoch="f")
+        assert (room.document, room.version, room.key) == ({"b": 1}, 2, "other")
+
     async def test_new_epoch_is_a_change(self, opened: Wire) -> None:
         """A snapshot of another epoch is a change, whatever its version."""
         room = opened.subscribe(version=9)
