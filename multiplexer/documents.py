@@ -4,7 +4,7 @@ A store that was touched says that it moved and not how: the difference to the d
 Bounded: what is let go of costs a snapshot where a patch would have done, and nothing else. Pure.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import orjson
@@ -19,6 +19,9 @@ MOST_BYTES = 64 * 1024 * 1024
 ROOM = 65_536
 """So many bytes of patches, or as many as the document has, gather before they are applied, which costs little then."""
 
+SOON = 10.0
+"""A store for which they gather sooner is let go of, in seconds: to whom so much is told a snapshot is nothing."""
+
 
 @dataclass(slots=True)
 class Kept:
@@ -27,6 +30,8 @@ class Kept:
     rendered: Rendered
     version: int
     """Where the patches lead."""
+    since: float
+    """From when on the patches have gathered, in seconds."""
     told: int
     """Up to which version fronts were told by a document rendered here, whatever doorbells have yet to come."""
     patches: list[bytes] = field(default_factory=list)
@@ -42,11 +47,13 @@ class Documents:
     """Documents by store key.
 
     Args:
+        clock: Seconds of a monotonic clock.
         most: Most bytes kept.
 
     """
 
-    def __init__(self, *, most: int = MOST_BYTES) -> None:
+    def __init__(self, *, clock: Callable[[], float], most: int = MOST_BYTES) -> None:
+        self._clock = clock
         self._most = most
         self._kept: dict[str, Kept] = {}
         self._bytes = 0
@@ -61,7 +68,7 @@ class Documents:
         """
         if rendered.key not in self._kept:
             if by_all:
-                self._keep(Kept(rendered, rendered.version, -1))
+                self._keep(Kept(rendered, rendered.version, self._clock(), -1))
             return
         last = self.last(rendered.key)
         if (
@@ -75,7 +82,7 @@ class Documents:
     def told(self, rendered: Rendered) -> None:
         """All fronts were told how to get to this document, or that they start from it."""
         self.forget(rendered.key)
-        self._keep(Kept(rendered, rendered.version, rendered.version))
+        self._keep(Kept(rendered, rendered.version, self._clock(), rendered.version))
 
     def knows(self, key: str, version: int) -> bool:
         """Whether fronts were told of this version by a document rendered later."""
@@ -100,7 +107,10 @@ class Documents:
         kept.patch_bytes += len(ops)
         self._bytes += len(ops)
         if kept.patch_bytes > max(ROOM, len(kept.rendered.document)):
-            self._apply(kept)
+            if self._clock() < kept.since + SOON:
+                self.forget(key)
+            else:
+                self._apply(kept)
         self._let_go()
 
     def last(self, key: str) -> Rendered | None:
@@ -134,7 +144,7 @@ class Documents:
             # Said with flux.patch, and wrong: what fronts make of it is not known.
             return False
         kept.rendered = Rendered(rendered.key, rendered.epoch, rendered.base, kept.version, document)
-        kept.patches, kept.patch_bytes = [], 0
+        kept.patches, kept.patch_bytes, kept.since = [], 0, self._clock()
         self._keep(kept)
         return True
 

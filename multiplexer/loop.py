@@ -104,7 +104,7 @@ class Multiplexer:
             # What rang while nobody listened.
             for transaction in await database.telling.left():
                 doorbells.ring(str(transaction))
-            holders, documents = Holders(self._bus, self._clock), Documents()
+            holders, documents = Holders(self._bus, self._clock), Documents(clock=self._clock)
             questions = Questions(
                 reader=database.asking, holders=holders, documents=documents, bus=self._bus, term=term
             )
