@@ -143,9 +143,17 @@ class Unanswered:
         """Whether an earlier number of the lane is unanswered."""
         return any(other == lane and earlier < number for other, earlier in self._actions)
 
-    def overdue(self, now: float) -> bool:
-        """Whether nothing was answered for so long that all is to be sent again."""
-        return bool(self._actions) and now - self._sent_at >= self._patience
+    def overdue(self, now: float, *, moving: bool = False) -> bool:
+        """Whether nothing was answered for so long that all is to be sent again.
+
+        Args:
+            now: The time, in seconds.
+            moving: Whether others' actions are answered: then it waits behind them, and another copy would only be in
+                the way of all.
+
+        """
+        patience = MOST_PATIENCE if moving else self._patience
+        return bool(self._actions) and now - self._sent_at >= patience
 
     def again(self, now: float) -> list[Action]:
         """All actions, in order, to be sent again."""

@@ -25,7 +25,7 @@ from broker.messages import (
 )
 from broker.registry import RENEW, Changes
 
-from .clients import Client, Rope, Subscription, Unanswered, Wire, frames_of
+from .clients import PATIENCE, Client, Rope, Subscription, Unanswered, Wire, frames_of
 from .codes import BUSY, TOO_MANY_SUBSCRIPTIONS
 from .deflate import Deflater
 from .frames import Dispatch, Subscribe, Unsubscribe, build, outcome, unsubscribed
@@ -73,6 +73,7 @@ class Hub:
     """
 
     __slots__ = (
+        "_answered_at",
         "_busy",
         "_bytes",
         "_clients",
@@ -112,6 +113,7 @@ class Hub:
         self._resend: dict[Client, None] = {}  # whose actions were found missing
         self._count = self._bytes = 0  # of all actions under way
         self._rounds = Rounds(ASK_AGAIN)
+        self._answered_at = float("-inf")
         self._lost = False
         self.full = False
         """Whether the action bus takes no parcel now."""
@@ -275,7 +277,7 @@ class Hub:
         resend, self._resend = self._resend, {}
         for client in self._busy:
             unanswered = _unanswered(client)
-            if client in resend or unanswered.overdue(now):
+            if client in resend or unanswered.overdue(now, moving=now - self._answered_at < PATIENCE):
                 self._put_all(unanswered.again(now))
         self._put_all(self._openings.again(now))
         self._stores.sweep(now)
@@ -437,6 +439,7 @@ class Hub:
             return
         answered = client.unanswered.answer(message.lane, message.number, now)
         if answered is not None:
+            self._answered_at = now
             self.metrics.answered(message.status, message.error.code if message.error is not None else None)
             self._count -= 1
             self._bytes -= len(answered.params)

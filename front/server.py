@@ -14,7 +14,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar, cast
 
-from broker.bus import FrontBus
+from broker.bus import FrontBus, Missed
 from broker.errors import BusFull, BusLost
 from broker.messages import Commit, Kick, Parcel
 from broker.registry import RENEW, Changes
@@ -460,6 +460,8 @@ class Server:
         while True:
             for run in runs(await self._retry(self._bus.read)):
                 try:
+                    if isinstance(run[0], Missed):
+                        _logger.warning("= messages were missed: asking again")
                     if isinstance(run[0], Kick):
                         self._kick(run[0])
                     else:

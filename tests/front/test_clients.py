@@ -1,5 +1,5 @@
 from broker.messages import Action
-from front.clients import MOST_UNANSWERED, MOST_UNANSWERED_BYTES, PATIENCE, Unanswered
+from front.clients import MOST_PATIENCE, MOST_UNANSWERED, MOST_UNANSWERED_BYTES, PATIENCE, Unanswered
 
 
 def action(number: int, *, lane: int = 0, params: str = "{}") -> Action:
@@ -49,6 +49,8 @@ def test_patience_grows_while_nothing_is_answered() -> None:
     assert waits == [PATIENCE, 10, 20, 40, 60]
     unanswered.answer(0, 1, now)
     assert unanswered.overdue(now + PATIENCE)
+    assert not unanswered.overdue(now + MOST_PATIENCE - 1, moving=True)
+    assert unanswered.overdue(now + MOST_PATIENCE, moving=True)
 
 
 def test_full_by_number_or_weight() -> None:

@@ -514,6 +514,21 @@ def test_a_full_bus_makes_clients_wait() -> None:
     assert world.applied[client.id] == 3
 
 
+def test_who_waits_behind_others_sends_nothing_again() -> None:
+    """While actions are answered, one without an outcome stands in a queue, where another copy would not help."""
+    world, (one, two) = settled("a", clients=2)
+    world.dispatch(one, "a")
+    world.lose_parcels()
+    for _ in range(5):
+        world.dispatch(two, "a")
+        world.talk()
+        world.pass_time(4.0)
+    assert not any(action.client == one.id for action in asked(world, Action))
+    world.pass_time(4.0)
+    world.pass_time(4.0)
+    assert [action.client for action in asked(world, Action)] == [one.id]
+
+
 def test_a_front_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
     """All connections together have so many actions under way at most; an outcome, or a leaver, makes room."""
     monkeypatch.setattr("front.hub.MOST_UNDER_WAY", 2)
