@@ -106,6 +106,7 @@ async def test_a_store_that_grows_too_large(front: Front, connection: "asyncpg.C
         ("set search_path to pg_temp; set statement_timeout to 0;", None),
         ("perform pg_notify('flux', i::text) from generate_series(1, 100000) as i;", None),
         ("perform pg_notify('flux', repeat('x', 7000) || i) from generate_series(1, 3000) as i;", None),
+        ("perform flux.touch_all();", None),
         ("perform repeat('x', 2000000000);", "failed"),
         ("perform flux.touch('rooms') from generate_series(1, 1000);", None),
     ],

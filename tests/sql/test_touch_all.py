@@ -123,6 +123,38 @@ async def test_a_transaction_left_open_is_not_waited_for_long(sql: Sql) -> None:
             await touching
 
 
+async def test_a_watch_that_records_otherwise_waits_for_writers(sql: Sql) -> None:
+    """What was recorded in the old way is settled in the old way, and the render that follows has it."""
+    await sql.connection.execute(
+        """
+        create table public.item (id integer primary key, shelf text, ward text);
+        grant usage on schema public to fluxwire_application;
+        grant select on public.item to fluxwire_application;
+        create function stores.shelf(name text) returns jsonb language sql stable as $$ select '{}'::jsonb $$;
+        select flux.refresh();
+        select flux.watch('shelf', '{items}', 'public.item', '{"name": "shelf"}', 'id');
+        """
+    )
+    keys = ['shelf{"name": "a"}', 'shelf{"name": "b"}']
+    async with others(sql, 2) as [writer, deployer]:
+        await writer.execute("begin; insert into public.item values (1, 'a', 'b')")
+        declaring = asyncio.create_task(
+            deployer.execute("select flux.watch('shelf', '{items}', 'public.item', '{\"name\": \"ward\"}', 'id')")
+        )
+        assert await waits(sql, declaring)
+        await writer.execute("commit")
+        await declaring
+    rows = await sql.connection.fetch(
+        "with told as (delete from flux.patch returning key) select distinct key from told"
+    )
+    assert {row["key"] for row in rows} == {"", keys[0]}
+    await sql.follow(*keys)
+    assert [list(sql.documents[key][1]["items"]) for key in keys] == [[], ["1"]]
+    await sql.connection.execute("update public.item set ward = 'a'")
+    await sql.assert_followed()
+    assert [list(sql.documents[key][1]["items"]) for key in keys] == [["1"], []]
+
+
 async def test_declarations_touch(sql: Sql) -> None:
     """What changes who reads what, or what feeds what, touches; said again it does not."""
     for statement, rises in (
