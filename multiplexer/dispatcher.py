@@ -78,6 +78,12 @@ class Settled:
         """Note the outcome of a job."""
         self.outcomes.setdefault(job.front, []).append(outcome)
 
+    def join(self, later: "Settled") -> None:
+        """Add what came later."""
+        for front, outcomes in later.outcomes.items():
+            self.outcomes.setdefault(front, []).extend(outcomes)
+        self.done += later.done
+
 
 class Dispatcher:
     """Order and fate of actions.
@@ -105,6 +111,11 @@ class Dispatcher:
         self._in_hand.clear()
         self._open_jobs.clear()
         self._deadly.clear()
+
+    @property
+    def waiting(self) -> int:
+        """How many actions wait for their batch, those apart that are held."""
+        return len(self._queue)
 
     def due(self) -> float | None:
         """Tell when the next held action may be tried again; None if none is held."""

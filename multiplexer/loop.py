@@ -1,6 +1,6 @@
 """The road between the buses and the database, while this multiplexer leads.
 
-Five tasks, each a short loop: actions in and outcomes out, questions of fronts, doorbells, signs of life, and new
+Seven tasks, each a short loop: parcels in, batches, outcomes out, questions of fronts, doorbells, signs of life, new
 partitions.
 Crash-only: whatever goes wrong with the database ends all of them, and the next lead begins with what the bus hands
 out again. A short loss of the bus ends nothing: it is committed, and fronts ask again. A longer one ends the lead,
@@ -8,8 +8,8 @@ which nobody takes who cannot reach the bus.
 """
 
 import asyncio
+import contextlib
 import logging
-import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -44,6 +44,8 @@ SWEEPS = ((0.0, 0.0), (2.0, 1.0))
 must have lain by then. It may have taken one more before it noticed."""
 SWEEP_EVERY, LEFT_LYING = 10.0, 30.0
 """The same ever after."""
+UNTOLD = 8
+"""Most batches whose outcomes wait to be told; then the next one waits."""
 
 
 class Multiplexer:
@@ -59,6 +61,9 @@ class Multiplexer:
         self._settings = settings
         self._bus = bus
         self._dispatcher = Dispatcher(batch=settings.batch)
+        self._arrived = asyncio.Event()
+        self._room = asyncio.Event()
+        self._settled: asyncio.Queue[Settled] = asyncio.Queue(UNTOLD)
         self._clock = time.monotonic
 
     async def run(self) -> None:
@@ -110,16 +115,19 @@ class Multiplexer:
             )
             teller = Teller(reader=database.telling, documents=documents, holders=holders, clock=time.time)
 
+            self._dispatcher.restart()
+            self._settled = asyncio.Queue(UNTOLD)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(keep_lead(database, term=term, heartbeat=settings.heartbeat))
                 tasks.create_task(self._answer_doorbells(doorbells, database.telling, teller))
                 tasks.create_task(questions.answer_all())
                 tasks.create_task(self._follow_partitions(database))
-                tasks.create_task(self._run_actions(term, database, questions))
+                tasks.create_task(self._take_parcels(term, questions))
+                tasks.create_task(self._run_batches(term, database))
+                tasks.create_task(self._tell_outcomes())
 
-    async def _run_actions(self, term: int, database: Database, questions: Questions) -> None:
-        """Take parcels, run their actions in batches, tell the outcomes, acknowledge."""
-        self._dispatcher.restart()
+    async def _take_parcels(self, term: int, questions: Questions) -> None:
+        """Take parcels from the bus, while a batch runs too, as long as less than another batch waits."""
         receiving: asyncio.Task[Sequence[Delivery]] | None = None
         began = self._clock()
         sweeps = chain(SWEEPS, ((after, LEFT_LYING) for after in count(SWEEP_EVERY, SWEEP_EVERY)))
@@ -134,8 +142,7 @@ class Multiplexer:
                         after, left_lying = next(sweeps)
                     # Never given up: what it is being handed would lie until the next sweep.
                     receiving = receiving or asyncio.create_task(self._bus.receive(PARCELS))
-                    due = min(began + after, self._dispatcher.due() or math.inf)
-                    await asyncio.wait([receiving], timeout=max(0.0, due - self._clock()))
+                    await asyncio.wait([receiving], timeout=max(0.0, began + after - self._clock()))
                     if receiving.done():
                         received, receiving = receiving, None
                         await self._take(received.result(), questions)
@@ -144,13 +151,35 @@ class Multiplexer:
                     if not await self._bus_returns():
                         # Another multiplexer may reach it.
                         raise
-                # Whatever arrives while these run is the next batch.
-                while batch := self._dispatcher.next_batch(self._clock()):
-                    await self._run_batch(batch, term, database)
+                while self._dispatcher.waiting >= self._settings.batch:
+                    self._room.clear()
+                    await self._room.wait()
         finally:
             if receiving is not None:
                 receiving.cancel()
                 await asyncio.wait([receiving])
+
+    async def _run_batches(self, term: int, database: Database) -> None:
+        """Run what waits, batch after batch: whatever arrives while one runs is the next."""
+        while True:
+            self._arrived.clear()
+            while batch := self._dispatcher.next_batch(self._clock()):
+                self._room.set()
+                await self._run_batch(batch, term, database)
+            due = self._dispatcher.due()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._arrived.wait(), None if due is None else max(0.0, due - self._clock()))
+
+    async def _tell_outcomes(self) -> None:
+        """Tell outcomes and acknowledge, in the order of the batches, while the next one runs."""
+        while True:
+            settled = await self._settled.get()
+            while not self._settled.empty():
+                settled.join(self._settled.get_nowait())
+            try:
+                await self._bus.send(settled.outcomes, settled.done)
+            except BusLost as error:
+                log.warning("the bus is lost, outcomes are told when asked again: %s", error)
 
     async def _bus_returns(self) -> bool:
         """Wait for the bus, for as long as others would wait for a sign of life of ours."""
@@ -172,7 +201,10 @@ class Multiplexer:
     async def _take(self, deliveries: Sequence[Delivery], questions: Questions) -> None:
         for delivery in deliveries:
             questions.add(delivery.parcel.front, delivery.parcel.messages)
-        await self._tell(self._dispatcher.add(deliveries))
+        settled = self._dispatcher.add(deliveries)
+        self._arrived.set()
+        if settled.done or settled.outcomes:
+            await self._settled.put(settled)
 
     async def _run_batch(self, batch: Sequence[Job], term: int, database: Database) -> None:
         try:
@@ -184,16 +216,7 @@ class Multiplexer:
             self._dispatcher.lost(batch)
             raise
         else:
-            await self._tell(self._dispatcher.settle(batch, results, self._clock()))
-
-    async def _tell(self, settled: Settled) -> None:
-        try:
-            if settled.outcomes:
-                await self._bus.send(settled.outcomes, settled.done)
-            elif settled.done:
-                await self._bus.acknowledge(settled.done)
-        except BusLost as error:
-            log.warning("the bus is lost, outcomes are told when asked again: %s", error)
+            await self._settled.put(self._dispatcher.settle(batch, results, self._clock()))
 
     async def _follow_partitions(self, database: Database) -> None:
         """Take notice of partitions that came or went: no trigger of ours sees that."""
