@@ -74,6 +74,9 @@ def stack(servers: Cluster, url: str, folder: Path) -> Iterator[Stack]:
         "FLUXWIRE_HOST": "127.0.0.1",
         "FLUXWIRE_PORT": str(port),
         "FLUXWIRE_KEY_FILE": str(folder / "key"),
+        # All clients come from one address.
+        "FLUXWIRE_ADDRESS_CONNECTIONS": "0",
+        "FLUXWIRE_ADDRESS_RATE": "0",
     }
     with ExitStack() as running:
         pids = {"postgres": servers.pid}
@@ -111,6 +114,6 @@ def _family(pid: int) -> float:
     for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
         try:
             ran += cost(int(child)).ran
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):
             continue
     return ran
