@@ -167,8 +167,10 @@ class Multiplexer:
                 self._room.set()
                 await self._run_batch(batch, term, database)
             due = self._dispatcher.due()
+            # Not wait_for, which in Python 3.11 may swallow the end of the lead.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._arrived.wait(), None if due is None else max(0.0, due - self._clock()))
+                async with asyncio.timeout(None if due is None else max(0.0, due - self._clock())):
+                    await self._arrived.wait()
 
     async def _tell_outcomes(self) -> None:
         """Tell outcomes and acknowledge, in the order of the batches, while the next one runs."""
