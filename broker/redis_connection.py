@@ -111,23 +111,33 @@ class Connection:
             await self._sentinel.aclose()
 
     async def _do(self, command: Coroutine[Any, Any, T]) -> T:
+        task = asyncio.current_task()
+        assert task is not None, "awaited in a task"
+        before = task.cancelling()
         try:
             async with self._turn:
                 if self._closed:
                     raise BusLost("this end was closed")
-                self._running = asyncio.current_task()
-                return await command
+                self._running = task
+                result = await command
         except (RedisError, OSError) as exc:
-            raise BusLost(str(exc)) from exc
+            raise (BusLost(str(exc)) if task.cancelling() == before else self._cancelled(task)) from exc
         except asyncio.CancelledError:
-            # The client has no other way to stop a command that waits: `close` cancels the task that runs it.
-            task = asyncio.current_task()
-            if self._closed and task is not None and task is self._running and task.uncancel() == 0:
-                raise BusLost("this end was closed") from None
-            raise
+            raise self._cancelled(task) from None
+        else:
+            if task.cancelling() > before:
+                # The client swallows a cancellation that comes together with the answer (wait_for in Python 3.11).
+                raise self._cancelled(task)
+            return result
         finally:
             self._running = None
             command.close()
+
+    def _cancelled(self, task: asyncio.Task[Any]) -> BusLost | asyncio.CancelledError:
+        # The client has no other way to stop a command that waits: `close` cancels the task that runs it.
+        if self._closed and task is self._running and task.uncancel() == 0:
+            return BusLost("this end was closed")
+        return asyncio.CancelledError()
 
 
 def is_error(exc: BusLost, text: str) -> bool:

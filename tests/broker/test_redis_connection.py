@@ -1,10 +1,12 @@
 """Addresses of servers, and the kinds of servers behind them."""
 
+import asyncio
+
 import pytest
 from redis.asyncio.sentinel import SentinelConnectionPool
 
 from broker.errors import BadAddress
-from broker.redis_connection import _client, check_address
+from broker.redis_connection import Connection, _client, check_address
 
 
 @pytest.mark.parametrize(
@@ -47,3 +49,26 @@ def test_sentinels_and_server_have_accounts_of_their_own() -> None:
     assert (told["username"], told["password"], told["db"], told["ssl_ca_certs"]) == ("ada", "one", 2, "/etc/ca.pem")
     assert isinstance(server.connection_pool, SentinelConnectionPool)
     assert server.connection_pool.service_name == "main"
+
+
+async def test_no_cancellation_is_lost(valkey: str) -> None:
+    """Whoever is cancelled ends, whatever the client does with the cancellation."""
+    connection, begun = Connection(valkey), asyncio.Event()
+
+    async def swallow(answer: Exception | None) -> str:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            if answer is not None:
+                raise answer from None
+        return "answer"
+
+    for answer in (None, OSError("lost")):
+        begun.clear()
+        task = asyncio.create_task(connection._do(swallow(answer)))
+        await begun.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    await connection.close()
