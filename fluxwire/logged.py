@@ -17,7 +17,8 @@ CHUNK = 1_000
 """How many are read in one go."""
 
 ENTRIES = """
-select seq, actor, claims, client, lane, number, name, params, at, seed, status, reply::text as reply, code, sqlstate
+select seq, actor, claims, client, lane, number, name, params, at, seed, status, reply::text as reply, code, sqlstate,
+  positions::text as positions
 from flux.action
 where ($1::bigint is null or seq > $1) and ($2::bigint is null or seq <= $2) and ($3::timestamptz is null or at <= $3)
 order by seq
@@ -49,6 +50,8 @@ class Logged(msgspec.Struct, frozen=True):
     reply: Any
     code: str | None
     sqlstate: str | None
+    positions: Any = None
+    """Where the sequences stood that it moved."""
 
     @property
     def identity(self) -> tuple[str, str, int, int]:
@@ -94,7 +97,7 @@ class DatabaseLog:
     async def read(self, until: Until, after: int | None) -> AsyncIterator[Logged]:
         """Go through it, oldest first, beginning behind a number."""
         async for row in self._connection.cursor(ENTRIES, after, until.seq, until.at, prefetch=CHUNK):
-            yield Logged(**{**row, "reply": value(row["reply"])})
+            yield Logged(**{**row, "reply": value(row["reply"]), "positions": value(row["positions"])})
 
 
 class ExportedLog:

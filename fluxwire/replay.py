@@ -38,7 +38,7 @@ SHOW_EVERY = 0.5
 """Seconds between two looks at how far it is."""
 LEADER = "fluxwire replay"
 
-REPLAY = "select status, reply, code, message from flux.replay($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+REPLAY = "select status, reply, code, message from flux.replay($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
 LAST = "select actor, client, lane, number, at from flux.action order by seq desc limit 1"
 LEAD = "select l.silence, t.leader from flux.leader() l, flux.term t"
 TAKE_LEAD = "select flux.take_lead(term, $1) from flux.term"
@@ -140,6 +140,7 @@ class Target:
                 [entry.refusal for entry in batch],
                 [entry.at for entry in batch],
                 [entry.seed for entry in batch],
+                [entry.positions and msgspec.json.encode(entry.positions).decode() for entry in batch],
             )
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
             raise StackError(f"{batch[0]}, or one soon after it, cannot be run.", str(exc)) from exc

@@ -28,7 +28,7 @@ as $$
 #variable_conflict use_column
 declare
   _tx constant xid8 := pg_current_xact_id();
-  -- Of a replay: the times and seeds that the log gives.
+  -- Of a replay: the times, seeds and positions of sequences that the log gives.
   _replayed constant jsonb := nullif(current_setting('flux.replayed', true), '')::jsonb;
   _count constant integer := cardinality(dispatch.names);
   _used bigint[];
@@ -95,6 +95,9 @@ begin
         greatest(clock_timestamp(), _now + interval '1 microsecond')
       );
       _times[_sent.place] := _now;
+      if _replayed -> 'positions' ->> (_sent.place - 1)::integer is not null then
+        perform flux.set_positions((_replayed -> 'positions' ->> (_sent.place - 1)::integer)::jsonb);
+      end if;
       _seeds[_sent.place] := coalesce(_replayed -> 'seeds' ->> (_sent.place - 1)::integer, gen_random_uuid()::text);
       _result := flux.run(
         _sent.place::integer, _sent.actor, _sent.claims, _sent.name, _sent.params, _sent.refusal, _deferred, _now,
@@ -149,19 +152,19 @@ begin
   ),
   outcome as materialized (
     select r.place, r.status, r.reply, r.code, r.message, r.constraint_name, r.column_name, r.sqlstate, r.took,
-      coalesce(t.stores, r.stores, '{}') as stores
+      r.positions, coalesce(t.stores, r.stores, '{}') as stores
     from unnest(_results) with ordinality as r (
-      status, reply, code, message, constraint_name, column_name, sqlstate, stores, took, same_as, place
+      status, reply, code, message, constraint_name, column_name, sqlstate, stores, took, same_as, positions, place
     )
     left join touched t on t.action = coalesce(r.same_as, r.place)
   ),
   logged as (
     insert into flux.action (
       actor, claims, client, lane, number, name, params, at, took, seed, status, reply, code, message,
-      constraint_name, column_name, sqlstate, stores
+      constraint_name, column_name, sqlstate, stores, positions
     )
     select u.actor, u.claims, u.client, u.lane, u.number, u.name, u.params, u.at, o.took, u.seed,
-      o.status, o.reply, o.code, o.message, o.constraint_name, o.column_name, o.sqlstate, o.stores
+      o.status, o.reply, o.code, o.message, o.constraint_name, o.column_name, o.sqlstate, o.stores, o.positions
     from unnest(
       dispatch.actors, dispatch.claims, dispatch.clients, dispatch.lanes, dispatch.numbers,
       dispatch.names, dispatch.params, _times, _seeds

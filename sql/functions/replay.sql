@@ -9,7 +9,8 @@ create or replace function flux.replay(
   params text[],
   refusals text[],
   times timestamptz[],
-  seeds text[]
+  seeds text[],
+  positions text[]
 )
 returns table (
   status text,
@@ -26,7 +27,11 @@ set search_path to ''
 as $$
 begin
   perform set_config(
-    'flux.replayed', jsonb_build_object('times', to_jsonb(replay.times), 'seeds', to_jsonb(replay.seeds))::text, true
+    'flux.replayed',
+    jsonb_build_object(
+      'times', to_jsonb(replay.times), 'seeds', to_jsonb(replay.seeds), 'positions', to_jsonb(replay.positions)
+    )::text,
+    true
   );
   return query
   select d.*
@@ -39,7 +44,8 @@ end;
 $$;
 
 comment on function flux.replay(
-  bigint, text[], text[], text[], integer[], bigint[], text[], text[], text[], timestamptz[], text[]
+  bigint, text[], text[], text[], integer[], bigint[], text[], text[], text[], timestamptz[], text[], text[]
 ) is $$
-Run a batch of logged actions again, each with the time and the seed that the log gives it; otherwise as flux.dispatch.
+Run a batch of logged actions again, each with the time and the seed that the log gives it, and with the sequences where
+they stood (JSON text, or null for an action that moved none); otherwise as flux.dispatch.
 $$;

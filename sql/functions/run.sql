@@ -17,6 +17,7 @@ declare
   _began constant timestamptz := clock_timestamp();
   _result flux.result;
   _params jsonb;
+  _positions jsonb;
   _ignored text;
 begin
   if run.refusal is not null then
@@ -39,6 +40,7 @@ begin
     if jsonb_typeof(_params) <> 'object' then
       perform flux.reject('invalid_argument', 'Parameters are a JSON object.');
     end if;
+    _positions := flux.positions();
     _ignored := set_config('role', 'fluxwire_application', true);
     _result.reply := flux.call_action(run.name, _params);
     _ignored := flux.put_back()::text;
@@ -49,6 +51,9 @@ begin
       execute format('set constraints %s deferred', run.deferred);
     end if;
     _result.status := 'ok';
+    if _positions is distinct from flux.positions() then
+      _result.positions := _positions;
+    end if;
   exception
     when others then
       get stacked diagnostics

@@ -69,7 +69,9 @@ create table flux.action (
   constraint_name text,
   column_name text,
   sqlstate text,
-  stores jsonb not null default '{}'
+  stores jsonb not null default '{}',
+  -- Where the sequences stood that it moved.
+  positions jsonb
 ) partition by range (at);
 
 create index action_seq on flux.action (seq);
@@ -157,5 +159,6 @@ create type flux.result as (
   sqlstate text,
   stores jsonb,
   took interval,
-  same_as integer
+  same_as integer,
+  positions jsonb
 );

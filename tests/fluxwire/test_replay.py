@@ -175,3 +175,43 @@ async def test_at(sql: Sql) -> None:
     assert counts == [0, 1, 2]
     with pytest.raises(StackError, match="nowhere cannot be rendered"):
         await document(sql.url, CHAT, Until(), "nowhere", "{}")
+
+
+COUNTED = """
+create table chat.ticket (id bigint generated always as identity primary key, holder text not null, at timestamptz);
+create sequence chat.turn start 100;
+grant insert, select on chat.ticket to fluxwire_application;
+grant usage on sequence chat.turn to fluxwire_application;
+"""
+DRAW = """
+create or replace function actions.draw(twice boolean default false) returns jsonb language plpgsql volatile as $$
+declare
+  _id bigint;
+begin
+  insert into chat.ticket (holder, at) values (flux.actor(), flux.now()) returning id into _id;
+  if draw.twice then
+    perform flux.reject('greedy', 'One at a time.');
+  end if;
+  return jsonb_build_object('id', _id, 'turn', nextval('chat.turn'));
+end;
+$$;
+"""
+
+
+async def test_sequences(database: str, empty_database: str, tmp_path: Path) -> None:
+    """Identity columns and sequences give the same numbers again, whoever else drew from them in between."""
+    shutil.copytree(CHAT / "sql", tmp_path / "sql")
+    (tmp_path / "sql" / "migrations" / "9000_ticket.sql").write_text(COUNTED)
+    (tmp_path / "sql" / "actions" / "draw.sql").write_text(DRAW)
+    await deploy_to(database, tmp_path)
+    await deploy_to(empty_database, tmp_path)
+    async with Sql.connect(database) as sql:
+        await sql.dispatch(Sent(1, "draw", "{}"), Sent(2, "draw", '{"twice": true}'), Sent(3, "draw", "{}"))
+        await sql.connection.execute("select nextval('chat.turn'), nextval('chat.ticket_id_seq')")
+        await sql.dispatch(Sent(4, "create_room", '{"room": "lobby", "title": "Lobby"}'), Sent(5, "draw", "{}"))
+        assert await run_again(sql, empty_database) == 5
+    tickets = "select id, at from chat.ticket order by id"
+    assert [row["id"] for row in await fetch(database, tickets)] == [1, 3, 5]
+    assert await fetch(empty_database, tickets) == await fetch(database, tickets)
+    replies = "select reply from flux.action where name = 'draw' order by seq"
+    assert await fetch(empty_database, replies) == await fetch(database, replies)
