@@ -29,6 +29,7 @@ STATUS = {
     "not_json": 415,
     "busy": 429,
     "failed": 500,
+    "store_too_large": 500,
     "poison": 500,
     "unavailable": 503,
 }

@@ -245,7 +245,7 @@ class Reader:
         return [
             Rendered(row["key"], row["epoch"], row["base"], row["version"], row["document"])
             if row["document"] is not None
-            else RenderFailed(row["key"], f"{row['size']} bytes are too many", code="too_large")
+            else RenderFailed(row["key"], f"{row['size']} bytes are too many", code="store_too_large")
             for row in rows
         ]
 

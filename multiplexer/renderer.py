@@ -15,7 +15,7 @@ log = logging.getLogger("multiplexer.renderer")
 
 SMALL = 4096
 """So long a difference is told even of a document that is shorter, in bytes."""
-REASONS = {"failed": "The store cannot be rendered.", "too_large": "The store is too large."}
+REASONS = {"failed": "The store cannot be rendered.", "store_too_large": "The store is too large."}
 """What clients are told of a store that is gone, by code (docs/protocol.md §6)."""
 
 

@@ -34,7 +34,7 @@ class Settings:
     render_timeout: float = 5.0
     """How long rendering and opening may take, for each query."""
     most_bytes: int = 4 * 1024 * 1024
-    """Most bytes of a document as JSON; one that is larger is ``too_large``."""
+    """Most bytes of a document as JSON; one that is larger is ``store_too_large``."""
     heartbeat: float = 0.4
     """How often a leader gives a sign of life, and a standby looks for it."""
     follow: float = 5.0

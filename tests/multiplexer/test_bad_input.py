@@ -52,8 +52,8 @@ async def store(connection: "asyncpg.Connection[asyncpg.Record]", body: str) -> 
         ("insert into chat.room values ('x', 'x', 'x', now()); return '{}';", "failed"),
         ("perform flux.actor(); return '{}';", "failed"),
         ("return jsonb_build_object('x', 9007199254740993);", "failed"),
-        ("return jsonb_build_object('x', repeat('x', 4 * 1024 * 1024));", "too_large"),
-        ("return jsonb_build_object('x', repeat(repeat('x', 50000), 1000));", "too_large"),
+        ("return jsonb_build_object('x', repeat('x', 4 * 1024 * 1024));", "store_too_large"),
+        ("return jsonb_build_object('x', repeat(repeat('x', 50000), 1000));", "store_too_large"),
     ],
 )
 async def test_stores(front: Front, connection: "asyncpg.Connection[asyncpg.Record]", body: str, code: str) -> None:
@@ -92,7 +92,7 @@ async def test_a_store_that_grows_too_large(front: Front, connection: "asyncpg.C
     await front.hear(Snapshot)
     await connection.execute("insert into public.page select i, repeat('x', 1000000) from generate_series(1, 5) as i")
     gone = await front.hear(Gone)
-    assert (gone.key, gone.error.code) == ("bad{}", "too_large")
+    assert (gone.key, gone.error.code) == ("bad{}", "store_too_large")
     assert await connection.fetchval("select count(*) from public.page") == 5
 
 
