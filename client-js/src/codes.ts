@@ -5,38 +5,14 @@
 /** `come back` with back-off, `sign in` with another token, or `stop`: it would only happen again. */
 export type Advice = 'come back' | 'sign in' | 'stop';
 
-/** The codes that §6 lists, in its order. */
-export const CLOSE_CODES: Readonly<Record<number, Advice>> = {
-  1000: 'come back',
-  1001: 'come back',
-  1005: 'come back',
-  1006: 'come back',
-  1011: 'come back',
-  1012: 'come back',
-  4001: 'stop',
-  4002: 'stop',
-  4003: 'stop',
-  4004: 'stop',
-  1003: 'stop',
-  1007: 'stop',
-  1009: 'stop',
-  1002: 'stop',
-  4100: 'sign in',
-  4101: 'sign in',
-  4102: 'come back',
-  4200: 'come back',
-  4201: 'come back',
-  4202: 'come back',
-  4203: 'come back',
-  4204: 'come back',
-  4205: 'come back',
-};
+/** Wrong data, in the words of RFC 6455. */
+const WRONG_DATA: readonly number[] = [1002, 1003, 1007, 1009];
+/** No `hello` in time: the one code of its range that says nothing about the token. */
+const NO_HELLO = 4102;
 
-/** What to do after a close code; one that is not listed is judged by its range. */
+/** What to do after a close code; one that nobody has heard of is judged by its range. */
 export function adviceFor(code: number): Advice {
-  const listed = CLOSE_CODES[code];
-  if (listed !== undefined) return listed;
-  if (code >= 4000 && code < 4100) return 'stop';
-  if (code >= 4100 && code < 4200) return 'sign in';
+  if (WRONG_DATA.includes(code) || (code >= 4000 && code < 4100)) return 'stop';
+  if (code >= 4100 && code < 4200 && code !== NO_HELLO) return 'sign in';
   return 'come back';
 }

@@ -16,6 +16,7 @@ import type { Down, Welcome } from './frames.ts';
 export type Event =
   | { type: 'connect' }
   | { type: 'disconnect' }
+  | { type: 'wake' }
   | { type: 'token'; attempt: number; token: string }
   | { type: 'no token'; attempt: number }
   | { type: 'opened'; attempt: number }
@@ -54,6 +55,8 @@ export interface Ending {
 export interface ConnectionOptions {
   /** This client's id, asked for at each `hello` (§2). */
   client: () => string;
+  /** Whose connection it is to be, if that matters: one that a token opens for somebody else is not used. */
+  actor: string | undefined;
   /** True if asking for a token again may bring another one. */
   renewable: boolean;
   /** A number from 0 up to 1, evenly spread. */
@@ -65,6 +68,10 @@ export const BACKOFF_MS = 250;
 export const BACKOFF_CAP_MS = 15_000;
 /** A connection that lasted so long was a success: the back-off begins anew. */
 export const STABLE_MS = 5_000;
+/** Patience with a connection after a sleep, during which it may have died unnoticed. */
+export const WAKE_MS = 3_000;
+/** The most that a front may ask for (§6): longer is no wait but a fault. */
+const RETURN_CAP_MS = 300_000;
 /** Patience with a socket that does not open and with a front that says no `welcome`. */
 export const HANDSHAKE_MS = 10_000;
 
@@ -98,11 +105,13 @@ export class Connection {
     open: {
       message: (at, event, now) => at.#read(event.text, now),
       closed: (at, event, now) => at.#retreat(event, now),
-      timer: (at, _event, now) => at.#beat(now),
+      timer: (at, _event, now) => at.#beat(now, at.#heartbeatMs),
+      wake: (at, _event, now) => (at.#pinged ? [] : at.#beat(now, WAKE_MS)),
       disconnect: (at) => at.#end(),
     },
     waiting: {
       connect: (at) => at.#authorise(),
+      wake: (at) => (at.#asked ? [] : at.#authorise()),
       timer: (at) => at.#authorise(),
       disconnect: (at) => at.#end(),
     },
@@ -130,6 +139,8 @@ export class Connection {
   #heartbeatMs = 0;
   /** True while a `ping` of ours is unanswered. */
   #pinged = false;
+  /** True while it waits because a front asked for it. */
+  #asked = false;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
@@ -207,6 +218,12 @@ export class Connection {
 
   #welcome(frame: Down, now: number): Effect[] {
     if (frame.type !== 'welcome') return this.#abandon(`${frame.type} before welcome`, now);
+    const { actor = frame.actor } = this.#options;
+    if (frame.actor !== actor) {
+      this.#ending = { code: 4101, reason: `the token speaks for another actor than ${actor}` };
+      this.#enter('signed out');
+      return [{ type: 'close' }];
+    }
     this.#openedAt = now;
     this.#heartbeatMs = frame.heartbeat_ms;
     this.#pinged = false;
@@ -217,10 +234,10 @@ export class Connection {
   }
 
   /** §2: nothing was heard for a heartbeat: ask; nothing for as long again: the connection is dead. */
-  #beat(now: number): Effect[] {
+  #beat(now: number, patience: number): Effect[] {
     if (this.#pinged) return this.#abandon('nothing heard for too long', now);
     this.#pinged = true;
-    this.#enter('open', now + this.#heartbeatMs);
+    this.#enter('open', now + patience);
     return [{ type: 'send', text: encode({ type: 'ping' }) }];
   }
 
@@ -228,7 +245,7 @@ export class Connection {
   #retreat({ code, reason }: Ending, now: number): Effect[] {
     const lost = this.#lost(code, reason, now);
     const advice = adviceFor(code);
-    if (advice === 'come back') return [...lost, ...this.#wait(now)];
+    if (advice === 'come back') return [...lost, ...this.#wait(now, returnTime(reason))];
     if (advice === 'stop') this.#enter('stopped');
     else if (this.#options.renewable && this.#refusals === 0) {
       this.#refusals += 1;
@@ -249,11 +266,16 @@ export class Connection {
     return [{ type: 'lost' }];
   }
 
-  /** Back-off with full jitter: clients cut off together must not come back together. */
-  #wait(now: number): Effect[] {
+  /**
+   * Back-off with full jitter: clients cut off together must not come back together.
+   *
+   * @param asked - How long the front asked for; it spreads its clients itself.
+   */
+  #wait(now: number, asked?: number): Effect[] {
     const longest = Math.min(BACKOFF_CAP_MS, BACKOFF_MS * 2 ** this.#failures);
-    this.#failures += 1;
-    this.#enter('waiting', now + longest * this.#options.random());
+    this.#asked = asked !== undefined;
+    if (!this.#asked) this.#failures += 1;
+    this.#enter('waiting', now + (asked ?? longest * this.#options.random()));
     return [];
   }
 
@@ -265,4 +287,10 @@ export class Connection {
     this.#enter('idle');
     return socket ? [...lost, { type: 'close' }] : lost;
   }
+}
+
+/** When to come back, if the front's reason says so (§6), in milliseconds. */
+function returnTime(reason: string): number | undefined {
+  const [, time] = /^come back in (\d+) ms\b/.exec(reason) ?? [];
+  return time === undefined ? undefined : Math.min(Number(time), RETURN_CAP_MS);
 }

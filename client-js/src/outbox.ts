@@ -1,8 +1,9 @@
 /**
- * The actions of one client that have no outcome yet (§4): numbered, kept, sent again, settled.
+ * The actions of one client id that have no outcome yet (§4): numbered, kept, sent again, settled.
  *
- * Pure: what to send comes out of {@link Outbox.send}; who asked is told through the callbacks given
- * with each action. Times are on any clock that never goes back, in milliseconds.
+ * Pure: what to send comes out of {@link Outbox.send}; whoever brought an action is told through its {@link Caller},
+ * and a {@link Journal} hears of all that has to outlive the page. Times are on any clock that never goes back, in
+ * milliseconds.
  */
 import { FluxError, tooLarge } from './errors.ts';
 import { encode, fits } from './frames.ts';
@@ -15,25 +16,57 @@ export const WINDOW = 256;
 export const BUSY_MS = 50;
 export const BUSY_CAP_MS = 5_000;
 
-interface Kept {
+/** An action as it was brought. */
+export interface Brought {
+  readonly id: string;
   readonly name: string;
   readonly params: JsonObject;
-  readonly resolve: (reply: Json) => void;
-  readonly reject: (error: FluxError) => void;
-  /** Given when it is first sent, and kept. */
-  number: number | undefined;
+  /** In milliseconds since 1970. */
+  readonly at: number;
+}
+
+/** An action as it outlives the page: with the client id and the number under which alone it may be sent. */
+export interface KeptAction extends Brought {
+  readonly client: string;
+  readonly number: number;
+}
+
+/** Who brought an action. */
+export interface Caller {
+  /** It leaves, perhaps not for the first time. */
+  sent(): void;
+  /** It is committed; `versions` are the stores' by their keys (§4). */
+  resolve(reply: Json, versions: JsonObject): void;
+  reject(error: FluxError): void;
+}
+
+/** Keeps actions beyond the page. */
+export interface Journal {
+  /** Keep an action, or keep it under another client id and number than before. */
+  keep(action: KeptAction): void;
+  /** It has its outcome. */
+  forget(id: string): void;
+}
+
+interface Kept {
+  readonly brought: Brought;
+  readonly caller: Caller;
+  number: number;
   /** True from when it is sent until it is answered or the connection is lost. */
   underWay: boolean;
-  /** True if a connection was lost while it was under way: it may have been applied. */
+  /** True if it may have been applied although no outcome came: its connection was lost, or its page. */
   uncertain: boolean;
 }
+
+const NOWHERE: Journal = { keep: () => undefined, forget: () => undefined };
 
 export class Outbox {
   readonly #makeId: () => string;
   readonly #random: () => number;
+  readonly #journal: Journal;
   #client: string;
   #next = 1;
-  /** In the order of their numbers; those without one at the end. */
+  /** In the order of their numbers. */
   #kept: Kept[] = [];
   /** True while answers to frames that came too early are awaited. */
   #holding = false;
@@ -47,10 +80,35 @@ export class Outbox {
    * @param makeId - Makes a new client id, never the same twice.
    * @param random - A number from 0 up to 1, evenly spread.
    */
-  constructor(makeId: () => string, random: () => number) {
+  constructor(makeId: () => string, random: () => number, journal: Journal = NOWHERE) {
     this.#makeId = makeId;
     this.#random = random;
+    this.#journal = journal;
     this.#client = makeId();
+  }
+
+  /**
+   * What a page before this one left of a client id, to be sent once more.
+   *
+   * Only that: others may have used later numbers since, so that nothing new goes under this id.
+   *
+   * @param actions - All of one client id.
+   */
+  static restored(
+    actions: readonly KeptAction[],
+    caller: (action: Brought) => Caller,
+    makeId: () => string,
+    random: () => number,
+    journal: Journal | undefined,
+  ): Outbox {
+    const outbox = new Outbox(makeId, random, journal);
+    outbox.#client = actions[0]?.client ?? outbox.#client;
+    outbox.#kept = [...actions]
+      .sort((a, b) => a.number - b.number)
+      .map(({ client: _client, number, ...brought }) => {
+        return { brought, caller: caller(brought), number, underWay: false, uncertain: true };
+      });
+    return outbox;
   }
 
   /** The client id that the numbers belong to. */
@@ -68,9 +126,21 @@ export class Outbox {
     return this.#resumeAt;
   }
 
-  /** Keep an action until its outcome; {@link send} says what is to be sent. */
-  add(name: string, params: JsonObject, resolve: Kept['resolve'], reject: Kept['reject']): void {
-    this.#kept.push({ name, params, resolve, reject, number: undefined, underWay: false, uncertain: false });
+  /**
+   * Keep an action until its outcome; {@link send} says what is to be sent.
+   *
+   * @param maxFrame - The longest frame that a front takes, in bytes; of a longer one the caller is told at once.
+   */
+  add(brought: Brought, caller: Caller, maxFrame: number): void {
+    const { name, params } = brought;
+    if (!fits(encode({ type: 'dispatch', lane: 0, number: this.#next, name, params }), maxFrame)) {
+      caller.reject(tooLarge(name, maxFrame));
+      return;
+    }
+    const kept = { brought, caller, number: this.#next, underWay: false, uncertain: false };
+    this.#next += 1;
+    this.#kept.push(kept);
+    this.#write(kept);
   }
 
   /** The connection is lost: nothing is under way any more. */
@@ -95,16 +165,16 @@ export class Outbox {
     for (const kept of [...this.#kept]) {
       if (underWay >= WINDOW) break;
       if (kept.underWay) continue;
-      const frame = this.#frame(kept);
-      if (kept.number === undefined && !fits(encode(frame), maxFrame)) {
-        // Refused before it has a number: no front would take it, and none must be left out.
-        this.#drop(kept).reject(tooLarge(kept.name, maxFrame));
+      const { name, params } = kept.brought;
+      const frame: Dispatch = { type: 'dispatch', lane: 0, number: kept.number, name, params };
+      if (!fits(encode(frame), maxFrame)) {
+        // This leaves a gap in the numbers. The front will say so, and whatever comes after takes a new client id.
+        this.#drop(kept).caller.reject(tooLarge(name, maxFrame));
         continue;
       }
-      if (kept.number === undefined) this.#next += 1;
-      kept.number = frame.number;
       kept.underWay = true;
       underWay += 1;
+      kept.caller.sent();
       frames.push(frame);
     }
     return frames;
@@ -126,9 +196,9 @@ export class Outbox {
     return changed;
   }
 
-  /** Nothing will be sent any more: tell everybody. */
+  /** Nothing will be sent any more: tell everybody. What is kept beyond the page stays there. */
   close(error: FluxError): void {
-    for (const kept of this.#kept.splice(0)) kept.reject(error);
+    for (const { caller } of this.#kept.splice(0)) caller.reject(error);
   }
 
   #settle(outcome: Outcome): boolean {
@@ -137,7 +207,7 @@ export class Outbox {
     if (kept === undefined) return false;
     if (outcome.status !== 'invalid') this.#refusals = 0;
     if (outcome.status === 'ok') {
-      this.#drop(kept).resolve(outcome.reply);
+      this.#drop(kept).caller.resolve(outcome.reply, outcome.stores);
       return false;
     }
     const { code } = outcome.error;
@@ -151,7 +221,7 @@ export class Outbox {
         return true;
       }
     }
-    this.#drop(kept).reject(new FluxError(outcome.error));
+    this.#drop(kept).caller.reject(new FluxError(outcome.error));
     return false;
   }
 
@@ -164,13 +234,13 @@ export class Outbox {
     this.#resumeAt = undefined;
   }
 
-  #frame(kept: Kept): Dispatch {
-    const { name, params, number = this.#next } = kept;
-    return { type: 'dispatch', lane: 0, number, name, params };
+  #write({ brought, number }: Kept): void {
+    this.#journal.keep({ ...brought, client: this.#client, number });
   }
 
   #drop(kept: Kept): Kept {
     this.#kept.splice(this.#kept.indexOf(kept), 1);
+    this.#journal.forget(kept.brought.id);
     return kept;
   }
 
@@ -198,12 +268,17 @@ export class Outbox {
   #expire(error: FluxError): void {
     const uncertain = this.#kept.filter((kept) => kept.uncertain);
     this.#kept = this.#kept.filter((kept) => !kept.uncertain);
-    for (const kept of this.#kept) {
-      kept.number = undefined;
-      kept.underWay = false;
-    }
     this.#client = this.#makeId();
     this.#next = 1;
-    for (const kept of uncertain) kept.reject(error);
+    for (const kept of this.#kept) {
+      kept.number = this.#next;
+      kept.underWay = false;
+      this.#next += 1;
+      this.#write(kept);
+    }
+    for (const { brought, caller } of uncertain) {
+      this.#journal.forget(brought.id);
+      caller.reject(error);
+    }
   }
 }

@@ -1,11 +1,23 @@
 /** The React layer: `useSyncExternalStore` and little else. */
-import { createContext, createElement, useCallback, useContext, useMemo, useSyncExternalStore } from 'react';
+import {
+  createContext,
+  createElement,
+  useCallback,
+  useContext,
+  useMemo,
+  useRef,
+  useSyncExternalStore,
+} from 'react';
 import type { ReactElement, ReactNode } from 'react';
-import type { Client, ConnectionStatus } from './client.ts';
+import type { Client, ConnectionStatus, Dispatched, DispatchOptions, StoreHandle } from './client.ts';
 import { canonical } from './json.ts';
 import type { JsonObject } from './json.ts';
+import type { PendingAction } from './pending.ts';
+import { preload } from './preload.ts';
 import type { ActionRef, StoreRef } from './refs.ts';
 import type { StoreState } from './subscription.ts';
+
+export { preload };
 
 const Context = createContext<Client | undefined>(undefined);
 
@@ -21,26 +33,95 @@ export function useClient(): Client {
   return client;
 }
 
+/** No store: `useStore(room !== undefined && stores.room({ room }))` asks for one only if there is a room. */
+export type Nothing = false | null | undefined;
+
+export interface UseStoreOptions<Document, Selected = Document> {
+  /** The part of the document that the component needs; it renders again only if that has changed. */
+  select?: (document: Document) => Selected;
+  /** When two parts count as the same; `Object.is` unless given. */
+  isEqual?: (before: Selected, after: Selected) => boolean;
+  /** False: hold nothing for now. */
+  enabled?: boolean;
+  /** Go on showing the store of before, as `stale`, until another one has a document. */
+  keepPrevious?: boolean;
+}
+
+const NOTHING: StoreState<never> = { status: 'pending', data: undefined, version: undefined, error: undefined };
+
 /** A live store. Equal references share one subscription, which ends a while after its last component. */
-export function useStore<Document>(ref: StoreRef<Document>): StoreState<Document> {
+export function useStore<Document, Selected = Document>(
+  ref: StoreRef<Document> | Nothing,
+  { select, isEqual = Object.is, enabled = true, keepPrevious = false }: UseStoreOptions<Document, Selected> = {},
+): StoreState<Selected> {
+  const store = useHandle(enabled ? ref : undefined);
+  const last = useRef<StoreState<Selected>>(NOTHING);
+  // The last answer and what it was made of: as long as nothing has changed it stays the same object.
+  const made = useMemo<Made<Document, Selected>>(() => ({ of: undefined, by: undefined, is: NOTHING }), [store]);
+  const get = (): StoreState<Selected> => {
+    const state = store?.get() ?? NOTHING;
+    if (state === made.of && select === made.by) return made.is;
+    const before = made.is;
+    made.of = state;
+    made.by = select;
+    if (state.status === 'pending' && keepPrevious && last.current.data !== undefined) {
+      made.is = { ...last.current, status: 'stale' };
+    } else if (select === undefined) {
+      made.is = state as unknown as StoreState<Selected>;
+    } else {
+      const selected = state.data === undefined ? undefined : select(state.data);
+      const equal = selected !== undefined && before.data !== undefined && isEqual(before.data, selected);
+      const data = equal ? before.data : selected;
+      // Another version alone is no news to somebody who looks at a part.
+      const same = data === before.data && state.status === before.status && state.error === before.error;
+      if (!same) made.is = { ...state, data };
+    }
+    return made.is;
+  };
+  const state = useSyncExternalStore(store?.subscribe ?? never, get, get);
+  last.current = state;
+  return state;
+}
+
+interface Made<Document, Selected> {
+  of: StoreState<Document> | undefined;
+  by: ((document: Document) => Selected) | undefined;
+  is: StoreState<Selected>;
+}
+
+/** A live store that is there: suspends until it has a document, and throws its error to the nearest boundary. */
+export function useSuspenseStore<Document>(ref: StoreRef<Document>): StoreState<Document> & { data: Document } {
   const client = useClient();
-  const { name } = ref;
-  // A reference is mostly written in place: it is a new object on each render, of the same content.
-  const params = canonical(ref.params);
-  const store = useMemo(
-    () => client.store<Document>({ name, params: JSON.parse(params) as JsonObject }),
-    [client, name, params],
-  );
-  return useSyncExternalStore(store.subscribe, store.get, store.get);
+  const store = useHandle(ref) as StoreHandle<Document>;
+  const state = useSyncExternalStore(store.subscribe, store.get, store.get);
+  if (state.status === 'error') throw state.error;
+  // A suspended component holds nothing: the promise does, and for the grace time after.
+  if (state.data === undefined) throw preload(client, ref);
+  return state as StoreState<Document> & { data: Document };
+}
+
+/** A function that asks for a store before a component does: when a pointer is over a link, say. */
+export function usePreload(): <Document>(ref: StoreRef<Document>) => void {
+  const client = useClient();
+  return useCallback((ref) => void preload(client, ref), [client]);
 }
 
 /** A function that brings the action, the same one on every render. It rejects with a `FluxError`. */
 export function useAction<Params extends object, Reply>(
   ref: ActionRef<Params, Reply>,
-): (params: Params) => Promise<Reply> {
+  options?: DispatchOptions<Params>,
+): (params: Params) => Dispatched<Reply> {
   const client = useClient();
   const { name } = ref;
-  return useCallback((params) => client.dispatch<Params, Reply>({ name }, params), [client, name]);
+  const newest = useRef(options);
+  newest.current = options;
+  return useCallback((params) => client.dispatch<Params, Reply>({ name }, params, newest.current), [client, name]);
+}
+
+/** Every action that is not settled yet, in the order in which they were brought. */
+export function usePendingActions(): readonly PendingAction[] {
+  const { pending } = useClient();
+  return useSyncExternalStore(pending.subscribe, pending.get, pending.get);
 }
 
 /** The connection, to be shown. */
@@ -48,3 +129,17 @@ export function useConnection(): ConnectionStatus {
   const { connection } = useClient();
   return useSyncExternalStore(connection.subscribe, connection.get, connection.get);
 }
+
+function useHandle<Document>(ref: StoreRef<Document> | Nothing): StoreHandle<Document> | undefined {
+  const client = useClient();
+  // A reference is mostly written in place: it is a new object on each render, of the same content.
+  const text = ref ? canonical([ref.name, ref.params]) : undefined;
+  return useMemo(() => {
+    if (text === undefined) return undefined;
+    const [name, params] = JSON.parse(text) as [string, JsonObject];
+    return client.store<Document>({ name, params });
+  }, [client, text]);
+}
+
+/** Nothing to listen to. */
+const never = (): (() => void) => () => undefined;

@@ -9,6 +9,8 @@ import type { Json } from './json.ts';
  */
 export class Store {
   readonly key: string;
+  /** The document as pending actions will probably leave it; `undefined` if none predicts anything. */
+  predicted: Json | undefined;
   #document: Json | undefined;
   #epoch: string | undefined;
   #version: number | undefined;
@@ -28,6 +30,10 @@ export class Store {
 
   get document(): Json | undefined {
     return this.#document;
+  }
+
+  get epoch(): string | undefined {
+    return this.#epoch;
   }
 
   get version(): number | undefined {
@@ -91,6 +97,14 @@ export class Store {
     }
     this.#version = update.to;
     return true;
+  }
+
+  /** Go on from a document of before, unless there is one already. */
+  recall({ document, epoch, version }: { document: Json; epoch: string; version: number }): void {
+    if (this.#document !== undefined) return;
+    this.#document = document;
+    this.#epoch = epoch;
+    this.#version = version;
   }
 
   /** The connection is lost; document and version stay, to resume from. */

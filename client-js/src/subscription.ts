@@ -64,7 +64,7 @@ export class Subscription {
   #look(): StoreState {
     if (this.error !== undefined) return { ...PENDING, status: 'error', error: this.error };
     if (this.store?.document === undefined) return PENDING;
-    const { document: data, version, live } = this.store;
+    const { document, predicted: data = document, version, live } = this.store;
     return { status: live ? 'live' : 'stale', data, version, error: undefined };
   }
 }

@@ -8,7 +8,9 @@ import { FluxError, tooLarge } from './errors.ts';
 import { fits, MAX_STORES } from './frames.ts';
 import type { Commit, Snapshot, Subscribe, Subscribed, Unsubscribe, Unsubscribed, Update, Wanted } from './frames.ts';
 import { canonical } from './json.ts';
-import type { JsonObject } from './json.ts';
+import type { Json, JsonObject } from './json.ts';
+import { PATIENCE_MS, Pending } from './pending.ts';
+import type { Entry } from './pending.ts';
 import { Store } from './store.ts';
 import { PENDING, Subscription } from './subscription.ts';
 import type { StoreState } from './subscription.ts';
@@ -19,16 +21,38 @@ export const GRACE_MS = 5_000;
 /** The frames that concern stores. */
 export type StoreFrame = Subscribed | Unsubscribed | Snapshot | Update | Commit;
 
+/** A frame that waits for the outcome of an action: it may be what that action led to. So does what comes after it. */
+interface Early {
+  readonly take: () => void;
+  readonly awaited: Entry;
+}
+
 interface Shared {
   readonly store: Store;
   readonly subscriptions: Set<Subscription>;
 }
 
+/** A store as it was held once: on another page, before a reload, or by a server that rendered the page. */
+export interface KeptStore {
+  readonly name: string;
+  readonly params: JsonObject;
+  readonly key: string;
+  readonly epoch: string;
+  readonly version: number;
+  readonly document: Json;
+}
+
+/** Stores remembered that nobody holds; the oldest go first. */
+const REMEMBERED = 100;
+
 export class Subscriptions {
+  readonly #graceMs: number;
   /** By name and parameters as the application wrote them. */
   readonly #wishes = new Map<string, Subscription>();
   /** By id on this connection. */
   readonly #byId = new Map<number, Subscription>();
+  /** Documents of stores that nobody holds now, by name and parameters. */
+  readonly #remembered = new Map<string, { kept: KeptStore; state: StoreState }>();
   /** By store key. */
   readonly #stores = new Map<string, Shared>();
   /** Not sent yet. */
@@ -39,11 +63,45 @@ export class Subscriptions {
   /** The updates of a commit that is not complete yet, and how many are missing (§5). */
   readonly #group: Update[] = [];
   #missing = 0;
+  /** What is not looked at yet, in order. */
+  readonly #early: Early[] = [];
   #lastId = 0;
+
+  /** The actions on their way, and what they are predicted to do to these stores. */
+  readonly pending: Pending = new Pending({
+    find: (name, params) => this.#wishes.get(wish(name, params))?.store,
+    byKey: (key) => this.#stores.get(key)?.store,
+  });
+
+  /** @param graceMs - How long a store is kept after its last listener left, in milliseconds. */
+  constructor(graceMs: number = GRACE_MS) {
+    this.#graceMs = graceMs;
+  }
 
   /** What can be shown of a store now. */
   state(name: string, params: JsonObject): StoreState {
-    return this.#wishes.get(wish(name, params))?.state ?? PENDING;
+    const key = wish(name, params);
+    return this.#wishes.get(key)?.state ?? this.#remembered.get(key)?.state ?? PENDING;
+  }
+
+  /** Show these documents until the front has newer ones, which continue from them (§3). */
+  hydrate(stores: readonly KeptStore[]): void {
+    for (const kept of stores) {
+      const key = wish(kept.name, kept.params);
+      const { version, document: data } = kept;
+      this.#remembered.delete(key);
+      this.#remembered.set(key, { kept, state: { status: 'stale', data, version, error: undefined } });
+      const subscription = this.#wishes.get(key);
+      if (subscription !== undefined) this.#recall(key, subscription);
+    }
+    const surplus = [...this.#remembered.keys()].slice(0, -REMEMBERED);
+    for (const key of surplus) this.#remembered.delete(key);
+  }
+
+  /** Every document, of now or from before, that {@link hydrate} can go on from. */
+  dehydrate(): KeptStore[] {
+    const held = [...this.#wishes.values()].flatMap((subscription) => kept(subscription) ?? []);
+    return [...[...this.#remembered.values()].map((one) => one.kept), ...held];
   }
 
   /** Hold a store for a listener, who is called whenever there is something new to show. */
@@ -54,30 +112,39 @@ export class Subscriptions {
       subscription = new Subscription(name, params);
       this.#wishes.set(key, subscription);
       this.#asking.add(subscription);
+      this.#recall(key, subscription);
+      // Whoever has just asked looks for itself.
+      subscription.refresh();
     }
     subscription.releaseAt = undefined;
     subscription.listeners.add(listener);
   }
 
-  /** A listener leaves; the store goes {@link GRACE_MS} after the last one. */
+  /** A listener leaves; the store goes a while after the last one. */
   release(name: string, params: JsonObject, listener: () => void, now: number): void {
     const subscription = this.#wishes.get(wish(name, params));
     if (subscription?.listeners.delete(listener) && subscription.listeners.size === 0) {
-      subscription.releaseAt = now + GRACE_MS;
+      subscription.releaseAt = now + this.#graceMs;
     }
   }
 
   /** When {@link sweep} is due, if at all. */
-  get deadline(): number | undefined {
+  deadline(now: number): number | undefined {
     const times = [...this.#wishes.values()].flatMap(({ releaseAt }) => releaseAt ?? []);
+    const settling = this.pending.deadline(now);
+    if (settling !== undefined) times.push(settling);
+    for (const { awaited } of this.#early) times.push((awaited.sentAt ?? 0) + PATIENCE_MS);
     return times.length === 0 ? undefined : Math.min(...times);
   }
 
-  /** Give up what nobody has wanted for long enough. */
+  /** Give up what nobody has wanted for long enough, and wait no longer for outcomes that are late. */
   sweep(now: number): void {
+    this.catchUp(now);
     for (const [key, subscription] of this.#wishes) {
       if (subscription.releaseAt === undefined || subscription.releaseAt > now) continue;
+      const last = kept(subscription);
       this.#wishes.delete(key);
+      if (last !== undefined) this.hydrate([last]);
       this.#asking.delete(subscription);
       this.#leave(subscription);
       this.#detach(subscription);
@@ -85,7 +152,9 @@ export class Subscriptions {
   }
 
   /** The connection is lost: everything is asked for again on the next one. */
-  lost(): void {
+  lost(now: number): void {
+    this.pending.lost();
+    this.catchUp(now);
     this.#byId.clear();
     this.#leaving.length = 0;
     // §5: half a commit is never shown. Its stores resume from before it.
@@ -118,7 +187,28 @@ export class Subscriptions {
   }
 
   /** Take a frame. Listeners hear of it by {@link tell}. */
-  receive(frame: StoreFrame): void {
+  receive(frame: StoreFrame, now: number): void {
+    this.catchUp(now);
+    const awaited = this.pending.expected(now) ?? this.#early.at(-1)?.awaited;
+    if (awaited === undefined) this.#take(frame);
+    else this.#early.push({ take: () => this.#take(frame), awaited });
+  }
+
+  /** An action is committed; `versions` are those of its outcome (§4). */
+  accept(entry: Entry, versions: JsonObject, now: number): void {
+    this.pending.accept(entry);
+    this.#early.push({ take: () => this.pending.settle(entry, versions, now), awaited: entry });
+    this.catchUp(now);
+  }
+
+  /** Take the frames that waited for an outcome which is there now, or too late. */
+  catchUp(now: number): void {
+    while (this.#early[0] !== undefined && !this.pending.waits(this.#early[0].awaited, now)) {
+      this.#early.shift()?.take();
+    }
+  }
+
+  #take(frame: StoreFrame): void {
     if (frame.type === 'commit') {
       this.#missing = frame.updates;
       return;
@@ -136,12 +226,30 @@ export class Subscriptions {
     else this.#unsubscribed(frame);
   }
 
-  /** Call the listeners of everything that has something new to show: once each, after all of it is in place. */
-  tell(): void {
+  /**
+   * Call the listeners of everything that has something new to show: once each, after all of it is in place.
+   *
+   * @returns True if there was anything.
+   */
+  tell(now: number): boolean {
+    for (const { key } of this.pending.rebase(now)) {
+      const shared = this.#stores.get(key);
+      if (shared !== undefined) this.#stir(shared);
+    }
     const stirred = [...this.#stirred];
     this.#stirred.clear();
     const changed = stirred.filter((subscription) => subscription.refresh());
     for (const { listeners } of changed) for (const listener of [...listeners]) listener();
+    return changed.length > 0;
+  }
+
+  #recall(key: string, subscription: Subscription): void {
+    const before = this.#remembered.get(key)?.kept;
+    if (before === undefined || subscription.store !== undefined) return;
+    this.#remembered.delete(key);
+    const shared = this.#attach(subscription, before.key);
+    shared.store.recall(before);
+    this.#stir(shared);
   }
 
   #ask(subscription: Subscription, maxFrame: number): Wanted | undefined {
@@ -238,6 +346,12 @@ export class Subscriptions {
   #stir({ subscriptions }: Shared): void {
     for (const subscription of subscriptions) this.#stirred.add(subscription);
   }
+}
+
+function kept({ name, params, store }: Subscription): KeptStore | undefined {
+  if (store?.epoch === undefined || store.version === undefined || store.document === undefined) return undefined;
+  const { key, epoch, version, document } = store;
+  return { name, params, key, epoch, version, document };
 }
 
 function wish(name: string, params: JsonObject): string {

@@ -142,7 +142,7 @@ describe('stores', () => {
     vi.advanceTimersByTime(1);
     await turn();
     expect(wires.wire?.up).toEqual(['{"type":"unsubscribe","ids":[1]}']);
-    expect(at.store(a({})).get().status).toBe('pending');
+    expect(at.store(a({})).get().status).toBe('stale');
   });
 
   test('what may not be read is an error', async () => {

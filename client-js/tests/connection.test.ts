@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { BACKOFF_CAP_MS, BACKOFF_MS, Connection, HANDSHAKE_MS, STABLE_MS } from '../src/connection.ts';
-import type { Effect, Event, State } from '../src/connection.ts';
+import { BACKOFF_CAP_MS, BACKOFF_MS, Connection, HANDSHAKE_MS, STABLE_MS, WAKE_MS } from '../src/connection.ts';
+import type { ConnectionOptions, Effect, Event, State } from '../src/connection.ts';
 
 const WELCOME = '{"type":"welcome","protocol":1,"actor":"ada","max_frame":65536,"heartbeat_ms":25000}';
 const HEARTBEAT_MS = 25_000;
 
-function connection(options: { renewable?: boolean; random?: () => number } = {}): Connection {
-  return new Connection({ client: () => '0b5e', renewable: false, random: () => 1, ...options });
+function connection(options: Partial<ConnectionOptions> = {}): Connection {
+  return new Connection({ client: () => '0b5e', actor: undefined, renewable: false, random: () => 1, ...options });
 }
 
 /** Feeds events of the newest attempt, and keeps the time. */
@@ -242,7 +242,7 @@ test('events of an earlier attempt change nothing', () => {
 
 test('whatever happens: nothing is thrown, one socket at most, sent on only when it is open, never stuck', () => {
   const kind = fc.constantFrom<Event['type']>(
-    ...(['connect', 'disconnect', 'token', 'no token', 'opened', 'message', 'closed', 'timer'] as const),
+    ...(['connect', 'disconnect', 'token', 'no token', 'opened', 'message', 'closed', 'timer', 'wake'] as const),
   );
   const text = fc.constantFrom(WELCOME, '{"type":"pong"}', '{"type":"commit","updates":1}', '{', '{"type":"new"}');
   const code = fc.constantFrom(1006, 4001, 4101, 4200);
@@ -275,4 +275,41 @@ test('whatever happens: nothing is thrown, one socket at most, sent on only when
     }),
     { numRuns: 500 },
   );
+});
+
+describe('waking up', () => {
+  test('a wait is cut short, but not one that the front has asked for (§6)', () => {
+    const lost = new Driver().reach('open');
+    lost.closed(1006);
+    expect(lost.take({ type: 'wake' })).toEqual(['authorise']);
+    const asked = new Driver().reach('open');
+    asked.now = 1_000;
+    asked.take({ type: 'closed', attempt: asked.attempt, code: 4200, reason: 'come back in 7000 ms' });
+    expect(asked.at.deadline).toBe(8_000);
+    expect(asked.take({ type: 'wake' })).toEqual([]);
+    expect(asked.timer()).toEqual(['authorise']);
+  });
+
+  test('no front can send a client away for more than five minutes', () => {
+    const driver = new Driver().reach('open');
+    driver.take({ type: 'closed', attempt: driver.attempt, code: 4200, reason: 'come back in 99999999999999 ms' });
+    expect(driver.at.deadline).toBe(300_000);
+  });
+
+  test('an open connection is asked for a sign of life, with little patience', () => {
+    const driver = new Driver().reach('open');
+    expect(driver.take({ type: 'wake' })).toEqual(['send']);
+    expect(driver.at.deadline).toBe(WAKE_MS);
+    expect(driver.take({ type: 'wake' })).toEqual([]);
+    expect(driver.timer()).toEqual(['lost', 'close']);
+    expect(driver.at.state).toBe('waiting');
+  });
+});
+
+test('a token that speaks for somebody else opens no connection', () => {
+  const driver = new Driver(connection({ actor: 'bob' }));
+  driver.reach('greeting');
+  expect(driver.message(WELCOME)).toEqual(['close']);
+  expect(driver.at.state).toBe('signed out');
+  expect(driver.at.ending?.reason).toContain('another actor than bob');
 });

@@ -36,6 +36,8 @@ export class ModelFront {
   readonly history = new Set<string>();
   /** Items in the order in which they were appended. */
   readonly appended: Json[] = [];
+  /** Whether an outcome overtakes the updates of its own commit. */
+  outcomeFirst = false;
   maxFrame = 65_536;
   #epochs = 0;
 
@@ -50,9 +52,10 @@ export class ModelFront {
   }
 
   /** One commit that appends an item to the lists of some stores. */
-  commit(keys: string[], item: Json): void {
+  commit(keys: string[], item: Json): JsonObject {
     const updates = keys.map((key) => this.#append(key, item));
     for (const session of this.sessions) session.updates(updates);
+    return Object.fromEntries(updates.map(([key, { to }]) => [key, to]));
   }
 
   /** A new numbering, as after a database was restored: holders start from a snapshot. */
@@ -89,8 +92,8 @@ export class ModelFront {
     if (name === 'refuse') return { ...answer, status: 'refused', error: { code: 'no', message: 'No.' } };
     const item = params['item'] as Json;
     this.appended.push(item);
-    this.commit(name === 'both' ? [keyOf('a', {}), keyOf('b', {})] : [params['store'] as string], item);
-    return { ...answer, status: 'ok', reply: { item } };
+    const keys = name === 'both' ? [keyOf('a', {}), keyOf('b', {})] : [params['store'] as string];
+    return { ...answer, stores: this.commit(keys, item), status: 'ok', reply: { item } };
   }
 
   #append(key: string, item: Json): [string, Update] {
@@ -147,7 +150,12 @@ export class ModelSession {
     else if (frame.type === 'unsubscribe') this.#unsubscribe(frame);
     else {
       this.numbers.push(frame.number);
-      this.say(this.#front.dispatch(this.#hello.client, frame));
+      const before = this.down.length;
+      const outcome = this.#front.dispatch(this.#hello.client, frame);
+      const held = Object.entries(outcome.stores).filter(([key]) => this.#held.has(key));
+      const updates = this.#front.outcomeFirst ? this.down.splice(before) : [];
+      this.say({ ...outcome, stores: Object.fromEntries(held) });
+      this.down.push(...updates);
     }
   }
 

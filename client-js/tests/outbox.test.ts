@@ -2,8 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
 import type { FluxError } from '../src/errors.ts';
 import type { Dispatch, Outcome } from '../src/frames.ts';
-import type { Json } from '../src/json.ts';
+import type { Json, JsonObject } from '../src/json.ts';
 import { BUSY_MS, Outbox, WINDOW } from '../src/outbox.ts';
+import type { Brought } from '../src/outbox.ts';
 import { goldenFrame } from './golden.ts';
 
 const MAX = 65_536;
@@ -13,19 +14,24 @@ interface Answers {
   errors: string[];
 }
 
-function outbox(): { box: Outbox; add: (...names: string[]) => void; answers: Answers } {
+function outbox(limit = MAX): { box: Outbox; add: (...names: string[]) => void; answers: Answers } {
   let ids = 0;
   const box = new Outbox(() => `client-${(ids += 1)}`, () => 0);
   const answers: Answers = { replies: [], errors: [] };
   const add = (...names: string[]): void => {
     for (const name of names) {
-      const resolve = (reply: Json): unknown => answers.replies.push(reply);
-      const reject = ({ code }: FluxError): unknown => answers.errors.push(`${name}: ${code}`);
-      box.add(name, {}, resolve, reject);
+      const caller = {
+        sent: vi.fn(),
+        resolve: (reply: Json): unknown => answers.replies.push(reply),
+        reject: ({ code }: FluxError): unknown => answers.errors.push(`${name}: ${code}`),
+      };
+      box.add(brought(name), caller, limit);
     }
   };
   return { box, add, answers };
 }
+
+const brought = (name: string, params: JsonObject = {}): Brought => ({ id: `id of ${name}`, name, params, at: 0 });
 
 const ok = (number: number, reply: Json = number): Outcome => ({
   ...{ type: 'outcome', lane: 0, number, status: 'ok', reply, stores: {} },
@@ -38,7 +44,8 @@ const sent = (frames: Dispatch[]): string => frames.map(({ number, name }) => `$
 test('the frame of an action is the golden one', () => {
   const { box, add } = outbox();
   add('1', '2', '3', '4', '5', '6');
-  box.add('post_message', { room: 'lobby', body: 'hello' }, vi.fn(), vi.fn());
+  const caller = { sent: vi.fn(), resolve: vi.fn(), reject: vi.fn() };
+  box.add(brought('post_message', { room: 'lobby', body: 'hello' }), caller, MAX);
   expect(box.send(MAX, 0).at(-1)).toEqual(goldenFrame('dispatch'));
 });
 
@@ -192,12 +199,22 @@ describe('§4', () => {
 
 describe('limits', () => {
   test('an action that no front would take has no number and costs no other one its turn', () => {
-    const { box, add, answers } = outbox();
+    const { box, add, answers } = outbox(200);
     add('a');
     add('x'.repeat(200));
     add('b');
     expect(sent(box.send(200, 0))).toBe('1a 2b');
     expect(answers.errors).toEqual([`${'x'.repeat(200)}: too_large`]);
+  });
+
+  test('one that this front would not take is never sent; what comes after it goes under a new id', () => {
+    const { box, add, answers } = outbox();
+    add('a', 'x'.repeat(200), 'b', 'c');
+    expect(sent(box.send(200, 0))).toBe('1a 3b 4c');
+    expect(answers.errors).toEqual([`${'x'.repeat(200)}: too_large`]);
+    box.settle(ok(1), 0);
+    expect(box.settle(bad(3, 'invalid', 'number_gap'), 0)).toBe(true);
+    expect(sent(box.send(200, 0))).toBe('1b 2c');
   });
 
   test('no more are under way than the window holds', () => {
@@ -237,7 +254,8 @@ test('whatever a front answers, each action is settled at most once and numbers 
       for (const taken of steps) {
         if (taken.type === 'add') {
           const which = (added += 1);
-          box.add(`${which}`, {}, () => settled.push(which), () => settled.push(which));
+          const settle = (): unknown => settled.push(which);
+          box.add(brought(`${which}`), { sent: vi.fn(), resolve: settle, reject: settle }, MAX);
         } else if (taken.type === 'lost') box.lost();
         else if (taken.type === 'send') {
           const names = box.send(MAX, 0).map(({ name }) => Number(name));

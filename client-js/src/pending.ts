@@ -1,0 +1,250 @@
+/**
+ * Actions on their way, and what they are predicted to do to the stores.
+ *
+ * A document as it is shown is the server's with every pending prediction run over it, in the order in which the
+ * actions were brought; they run anew whenever one of the documents below them changes (*rebase*). A prediction ends
+ * where the stores have reached the versions that the outcome names (§4), in the same moment in which they do.
+ *
+ * Pure: stores are looked up by the functions given, time comes in as an argument.
+ */
+import type { Json, JsonObject } from './json.ts';
+import type { StoreRef } from './refs.ts';
+import type { Store } from './store.ts';
+
+/**
+ * How long updates wait for the outcome of an action that is under way, in milliseconds.
+ *
+ * They may be what it led to: shown before its outcome is known, they would stand beside its prediction.
+ */
+export const PATIENCE_MS = 250;
+
+/**
+ * How long a prediction waits for the versions that its outcome names, in milliseconds, while all stores are live.
+ *
+ * They may never come: an outcome may be of an epoch that has ended since.
+ */
+export const SETTLE_MS = 5_000;
+
+/** How far an action has come: not committed yet, or committed and not yet seen in all stores that it changed. */
+export type Stage = 'local' | 'accepted';
+
+/** An action on its way. */
+export interface PendingAction {
+  /** Its own, also across a reload. Good as the key of what a prediction adds. */
+  readonly id: string;
+  readonly name: string;
+  readonly params: JsonObject;
+  /** When it was brought, in milliseconds since 1970. */
+  readonly at: number;
+  readonly stage: Stage;
+}
+
+/** The stores as a prediction sees them: with all predictions before it. */
+export interface PredictedStores {
+  /** A document; `undefined` if this client does not hold it. */
+  get<Document>(ref: StoreRef<Document>): Document | undefined;
+  /** Show another document. `change` leaves the one that it is given as it is, and is not called if there is none. */
+  update<Document>(ref: StoreRef<Document>, change: (document: Document) => Document): void;
+}
+
+/**
+ * What an action will probably do. Runs again on every change of what lies below, so that it must depend on nothing
+ * but its arguments. If it throws, it is skipped until the next time.
+ */
+export type Prediction<Params = JsonObject> = (
+  stores: PredictedStores,
+  params: Params,
+  action: Pick<PendingAction, 'id' | 'at'>,
+) => void;
+
+/** A version to be reached in an epoch, or just the end of a resume. */
+type Need = { epoch: string | undefined; version: number } | 'live';
+
+/** One action on its way. */
+export interface Entry {
+  action: PendingAction;
+  readonly predict: Prediction | undefined;
+  /** Called once every store shows what it did. */
+  readonly settled: () => void;
+  /** When it was last sent, in milliseconds of the client's clock. */
+  sentAt: number | undefined;
+  /** The stores that its prediction changed when it last ran. */
+  changed: Set<Store>;
+  /** When its outcome came. */
+  acceptedAt: number;
+  /** What is missing since then. */
+  needs: Map<Store, Need> | undefined;
+}
+
+/** How stores are found: by what an application calls them, and by store key. */
+export interface Lookup {
+  find(name: string, params: JsonObject): Store | undefined;
+  byKey(key: string): Store | undefined;
+}
+
+export class Pending {
+  readonly #lookup: Lookup;
+  #entries: Entry[] = [];
+  /** The same list as long as nothing of it has changed. */
+  #actions: readonly PendingAction[] = [];
+  /** The documents as they are predicted. */
+  #shown = new Map<Store, Json>();
+  /** What the last run looked at: references, and the documents below that they led to. */
+  #seen: { name: string; params: JsonObject; document: Json | undefined }[] = [];
+  /** True if entries came or went since the last run. */
+  #stirred = false;
+
+  constructor(lookup: Lookup) {
+    this.#lookup = lookup;
+  }
+
+  /** Every action that is not settled yet, in the order in which they were brought. */
+  get actions(): readonly PendingAction[] {
+    return this.#actions;
+  }
+
+  add(action: PendingAction, predict: Prediction | undefined, settled: () => void): Entry {
+    const unknown = { sentAt: undefined, acceptedAt: 0, needs: undefined };
+    const entry = { action, predict, settled, changed: new Set<Store>(), ...unknown };
+    this.#entries.push(entry);
+    this.#list();
+    return entry;
+  }
+
+  /** Refused, or given up: as if it had never been predicted. */
+  drop(entry: Entry): void {
+    entry.sentAt = undefined;
+    this.#entries = this.#entries.filter((one) => one !== entry);
+    this.#list();
+  }
+
+  /** Committed; updates wait for it no longer. */
+  accept(entry: Entry): void {
+    entry.action = { ...entry.action, stage: 'accepted' };
+    this.#list();
+  }
+
+  /**
+   * Let it end where the stores have reached what it led to.
+   *
+   * @param versions - Of stores by their keys, as the outcome names them (§4). All frames before it are in place: an
+   *     epoch may have changed by them.
+   */
+  settle(entry: Entry, versions: JsonObject, now: number): void {
+    entry.acceptedAt = now;
+    const needs = new Map<Store, Need>();
+    for (const [key, version] of Object.entries(versions)) {
+      const store = this.#lookup.byKey(key);
+      if (store !== undefined) needs.set(store, { epoch: store.epoch, version: version as number });
+    }
+    // A resume under way may bring what the front could not name: it did not count this store as held yet.
+    for (const store of entry.changed) if (!needs.has(store) && !store.live) needs.set(store, 'live');
+    entry.needs = needs;
+    this.#stirred = true;
+  }
+
+  /** The newest action whose outcome may come any moment, if its prediction shows: updates had better wait for it. */
+  expected(now: number): Entry | undefined {
+    return this.#entries.filter((entry) => entry.changed.size > 0 && this.waits(entry, now)).at(-1);
+  }
+
+  /** Whether an outcome is still to be waited for. */
+  waits({ action, sentAt }: Entry, now: number): boolean {
+    return action.stage === 'local' && sentAt !== undefined && now < sentAt + PATIENCE_MS;
+  }
+
+  /** When a {@link rebase} is due although nothing has come, if at all. */
+  deadline(now: number): number | undefined {
+    const times = this.#entries.flatMap(({ needs, acceptedAt }) => (needs === undefined ? [] : acceptedAt + SETTLE_MS));
+    return times.find((time) => time > now);
+  }
+
+  /** No outcome comes on a connection that is lost. */
+  lost(): void {
+    for (const entry of this.#entries) entry.sentAt = undefined;
+  }
+
+  /**
+   * Run the predictions over the documents as they are now.
+   *
+   * @returns The stores that show something else than before.
+   */
+  rebase(now: number): Store[] {
+    if (this.#entries.length === 0 && !this.#stirred) return [];
+    this.#end(now);
+    const moved = this.#seen.some(({ name, params, document }) => this.#below(name, params) !== document);
+    if (!moved && !this.#stirred) return [];
+    this.#stirred = false;
+    this.#seen = [];
+    const before = this.#shown;
+    this.#shown = new Map();
+    for (const entry of this.#entries) this.#run(entry);
+    for (const store of before.keys()) store.predicted = undefined;
+    for (const [store, document] of this.#shown) store.predicted = document;
+    return [...new Set([...before.keys(), ...this.#shown.keys()])];
+  }
+
+  #run(entry: Entry): void {
+    if (entry.predict === undefined) return;
+    // What it changes counts only if it comes to its end.
+    const drafts = new Map(this.#shown);
+    const changed = new Set<Store>();
+    const get = (ref: StoreRef<unknown>): Json | undefined => {
+      const { name, params } = ref;
+      const store = this.#lookup.find(name, params);
+      this.#seen.push({ name, params, document: store?.document });
+      return store && (drafts.get(store) ?? store.document);
+    };
+    const update = (ref: StoreRef<unknown>, change: (document: Json) => Json): void => {
+      const document = get(ref);
+      const store = this.#lookup.find(ref.name, ref.params);
+      if (document === undefined || store === undefined) return;
+      if (entry.needs === undefined || entry.needs.has(store)) drafts.set(store, change(document));
+      changed.add(store);
+    };
+    const { id, at, params } = entry.action;
+    try {
+      entry.predict({ get, update } as unknown as PredictedStores, params, { id, at });
+      this.#shown = drafts;
+      entry.changed = changed;
+    } catch {
+      // It does not fit what is there now: not shown, until it fits again.
+    }
+  }
+
+  /** Take note of what the stores have reached. */
+  #end(now: number): void {
+    const settled: Entry[] = [];
+    for (const entry of this.#entries) {
+      if (entry.needs === undefined) continue;
+      for (const [store, need] of entry.needs) {
+        const late = now >= entry.acceptedAt + SETTLE_MS && store.live;
+        if (!late && !this.#reached(store, need)) continue;
+        entry.needs.delete(store);
+        this.#stirred = true;
+      }
+      if (entry.needs.size === 0) settled.push(entry);
+    }
+    if (settled.length === 0) return;
+    this.#entries = this.#entries.filter((entry) => !settled.includes(entry));
+    this.#list();
+    for (const entry of settled) entry.settled();
+  }
+
+  #reached(store: Store, need: Need): boolean {
+    // Given up meanwhile: nobody sees it.
+    if (this.#lookup.byKey(store.key) !== store) return true;
+    if (need === 'live') return store.live;
+    const { epoch, version = 0 } = store;
+    return epoch !== undefined && (epoch !== need.epoch || version >= need.version);
+  }
+
+  #below(name: string, params: JsonObject): Json | undefined {
+    return this.#lookup.find(name, params)?.document;
+  }
+
+  #list(): void {
+    this.#actions = this.#entries.map(({ action }) => action);
+    this.#stirred = true;
+  }
+}
