@@ -47,6 +47,7 @@ async function comes(name) {
   const context = await browser.newContext();
   context.setDefaultTimeout(LIMIT_MS);
   const page = await context.newPage();
+  gates.set(page, await gate(page));
   page.on('pageerror', (error) => faults.push(`${name}: ${error.message}`));
   await page.goto(url);
   await page.getByLabel('Your name').fill(name);
@@ -54,6 +55,53 @@ async function comes(name) {
   await live(page);
   return page;
 }
+
+/** The pages' ways to the front, which can be shut. */
+const gates = new Map();
+
+/** Puts a gate between a page and the front: shut, it cuts the connection and lets none through. */
+async function gate(page) {
+  let open = true;
+  const passing = new Set();
+  await page.routeWebSocket(/\/ws$/, (socket) => {
+    if (!open) {
+      void socket.close({ code: 1012 });
+      return;
+    }
+    passing.add(socket);
+    // A front that was killed says no code, which no page could be told.
+    const server = socket.connectToServer();
+    server.onClose((code, reason) => socket.close({ code: code === 1006 ? 1012 : code, reason }));
+  });
+  return {
+    shut() {
+      open = false;
+      for (const socket of passing) void socket.close({ code: 1012 });
+      passing.clear();
+    },
+    open() {
+      open = true;
+    },
+  };
+}
+
+/** Counts, frame by frame, how often a text is in the log; the returned function tells the counts without repetition. */
+async function watch(page, text) {
+  await page.evaluate((wanted) => {
+    globalThis.counts = [];
+    const look = () => {
+      const bodies = [...document.querySelectorAll('[role=log] .body')];
+      const count = bodies.filter(({ textContent }) => textContent === wanted).length;
+      if (globalThis.counts.at(-1) !== count) globalThis.counts.push(count);
+      requestAnimationFrame(look);
+    };
+    look();
+  }, text);
+  return () => page.evaluate(() => globalThis.counts);
+}
+
+const unsent = (page) => page.getByRole('log').locator('.body[data-unsent]');
+const none = (locator) => locator.first().waitFor({ state: 'detached' });
 
 const live = (page) => page.getByRole('status').filter({ hasText: /^Live$/ }).waitFor();
 const heading = (page, title) => page.getByRole('heading', { name: title, exact: true }).waitFor();
@@ -85,6 +133,50 @@ async function scenario() {
   await step('a message is on both screens', async () => {
     await posts(ada, 'hello, bob');
     await Promise.all([sees(ada, 'hello, bob'), sees(bob, 'hello, bob')]);
+  });
+
+  await step('an own message is in sight at once and once, from the first frame to the last', async () => {
+    const counts = await watch(ada, 'steady');
+    await posts(ada, 'steady');
+    equal(await bodies(ada).getByText('steady', { exact: true }).count(), 1);
+    await sees(bob, 'steady');
+    await none(unsent(ada));
+    equal(await counts(), [0, 1]);
+  });
+
+  await step('what is written without a connection is in sight, and survives a reload with all the rest', async () => {
+    gates.get(ada).shut();
+    await posts(ada, 'first unsent');
+    await posts(ada, 'second unsent');
+    await ada.getByRole('status').filter({ hasText: '2 messages wait for the connection.' }).waitFor();
+    const before = await bodies(ada).allTextContents();
+    await ada.reload();
+    await unsent(ada).getByText('second unsent', { exact: true }).waitFor();
+    equal(await bodies(ada).allTextContents(), before);
+    equal(await unsent(ada).allTextContents(), ['first unsent', 'second unsent']);
+    equal(await bodies(bob).getByText('first unsent', { exact: true }).count(), 0);
+  });
+
+  await step('once there is a connection it is sent, in order and once', async () => {
+    gates.get(ada).open();
+    await sees(bob, 'second unsent');
+    await none(unsent(ada));
+    await live(ada);
+    equal(await bodies(ada).allTextContents(), await bodies(bob).allTextContents());
+    equal((await bodies(bob).allTextContents()).slice(-2), ['first unsent', 'second unsent']);
+  });
+
+  await step('a message that is refused stays in sight with its reason, and can be tried again or discarded', async () => {
+    const long = 'x'.repeat(4001);
+    await ada.getByRole('textbox', { name: /^Message to / }).evaluate((field) => field.removeAttribute('maxlength'));
+    await posts(ada, long);
+    const failed = ada.getByRole('article', { name: 'Not sent:' });
+    await failed.getByText('A message has at most 4000 characters.').waitFor();
+    equal(await bodies(ada).getByText(long, { exact: true }).count(), 1);
+    await failed.getByRole('button', { name: 'Try again' }).click();
+    await failed.getByText('A message has at most 4000 characters.').waitFor();
+    await failed.getByRole('button', { name: 'Discard' }).click();
+    await failed.waitFor({ state: 'detached' });
   });
 
   await step('text is text: other scripts, and nothing that is run', async () => {

@@ -1,8 +1,11 @@
 import { createClient } from 'fluxwire';
 import type { Client } from 'fluxwire';
+import { persist } from 'fluxwire/persist';
 import { FluxProvider } from 'fluxwire/react';
 import { useState } from 'react';
 import { Chat } from './chat-page.tsx';
+import { addLate, forgetFailed } from './failed.ts';
+import { predictionsOf } from './predictions.ts';
 import { forgetSession, savedSession } from './session.ts';
 import type { Session } from './session.ts';
 import { SignIn } from './sign-in.tsx';
@@ -28,7 +31,9 @@ export function App() {
     return <SignIn notice={notice} onSignIn={enter} />;
   }
   const leave = (why = '') => {
-    signedIn.client.close();
+    // Who signs out leaves nothing on this device; who must only sign in again finds everything as it was.
+    void signedIn.client.close({ wipe: why === '' });
+    if (why === '') forgetFailed();
     forgetSession();
     setNotice(why);
     setSignedIn(undefined);
@@ -40,8 +45,14 @@ export function App() {
   );
 }
 
-function connect({ token }: Session): Client {
+function connect({ actor, token }: Session): Client {
   const url = new URL('/ws', window.location.href);
   url.protocol = url.protocol.replace('http', 'ws');
-  return createClient({ url: url.href, token });
+  return createClient({
+    url: url.href,
+    token,
+    predictions: predictionsOf(actor),
+    persistence: persist({ actor }),
+    onLateError: addLate,
+  });
 }

@@ -1,32 +1,22 @@
-import { useAction, useConnection } from 'fluxwire/react';
+import { useConnection, usePendingActions } from 'fluxwire/react';
 import { useState } from 'react';
 import type { FormEvent, KeyboardEvent } from 'react';
 import { actions } from './chat.ts';
-import { useReport } from './problem.tsx';
+import { usePost } from './post.ts';
 
 const MAX_LENGTH = 4000;
 
 /** Where a message is written: Enter sends, Shift and Enter begins a new line. */
 export function Composer({ room, title }: { room: string; title: string }) {
   const [draft, setDraft] = useState('');
-  const [unsent, setUnsent] = useState(0);
-  const post = useAction(actions.post_message);
-  const report = useReport();
-  const { state } = useConnection();
+  const post = usePost(room);
 
   const send = (event?: FormEvent) => {
     event?.preventDefault();
     const body = draft.trim();
     if (body === '') return;
     setDraft('');
-    setUnsent((count) => count + 1);
-    post({ room, body })
-      .catch((error: unknown) => {
-        report(error);
-        // Nothing written is lost, unless something new was begun meanwhile.
-        setDraft((current) => (current === '' ? body : current));
-      })
-      .finally(() => setUnsent((count) => count - 1));
+    post(body);
   };
   const onKeyDown = (event: KeyboardEvent) => {
     // Enter also ends the input of Chinese, Japanese and Korean words.
@@ -51,11 +41,20 @@ export function Composer({ room, title }: { room: string; title: string }) {
       <button className="primary" disabled={draft.trim() === ''}>
         Send
       </button>
-      {unsent > 0 && state !== 'open' && (
-        <p className="unsent quiet" role="status">
-          {unsent === 1 ? 'One message waits' : `${unsent} messages wait`} for the connection.
-        </p>
-      )}
+      <Waiting />
     </form>
+  );
+}
+
+/** How many messages wait for a connection; they also wait through a reload. */
+function Waiting() {
+  const { state } = useConnection();
+  const { name } = actions.post_message;
+  const count = usePendingActions().filter((action) => action.name === name && action.stage === 'local').length;
+  if (count === 0 || state === 'open') return null;
+  return (
+    <p className="waiting quiet" role="status">
+      {count === 1 ? 'One message waits' : `${count} messages wait`} for the connection.
+    </p>
   );
 }

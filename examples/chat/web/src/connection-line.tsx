@@ -5,6 +5,7 @@ const WORDS = {
   connecting: 'Connecting…',
   open: 'Live',
   waiting: 'Connection lost. Trying again…',
+  paused: 'Paused',
   'signed out': 'Signed out',
   stopped: 'This page is out of date. Please reload it.',
 };

@@ -1,6 +1,6 @@
-import { FluxError } from 'fluxwire';
 import { createContext, useCallback, useContext, useEffect, useState } from 'react';
 import type { ReactNode } from 'react';
+import { sentence } from './sentence.ts';
 
 const SHOWN_MS = 8_000;
 
@@ -33,15 +33,6 @@ export function Problems({ children }: { children: ReactNode }) {
       </div>
     </Report>
   );
-}
-
-function sentence(error: unknown): string {
-  // The constraints of chat's tables are named as the sentences that they hold to.
-  if (error instanceof FluxError && error.constraint !== undefined) {
-    const words = error.constraint.replaceAll('_', ' ');
-    return `${words.charAt(0).toUpperCase()}${words.slice(1)}.`;
-  }
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** A function for the `catch` of an action. */

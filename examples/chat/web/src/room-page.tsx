@@ -69,7 +69,7 @@ export function RoomPage({ room, actor }: { room: string; actor: string }) {
           </button>
         )}
       </header>
-      <MessageList actor={actor} title={title} messages={messages} members={members} />
+      <MessageList room={room} actor={actor} title={title} messages={messages} members={members} />
       {inside ? (
         <Composer room={room} title={title} />
       ) : (

@@ -33,7 +33,14 @@ export async function signIn(name: string): Promise<Session> {
   if (answer.status === 404) throw new Error('This server takes no guests.');
   if (!answer.ok) throw new Error('The server did not accept this name.');
   const { token } = (await answer.json()) as { token: string };
-  const session = { actor: name, token };
+  const session = { actor: subject(token), token };
   sessionStorage.setItem(KEY, JSON.stringify(session));
   return session;
+}
+
+/** Whom a token speaks for: the front may have tidied the name. */
+function subject(token: string): string {
+  const [, claims = ''] = token.split('.');
+  const bytes = Uint8Array.from(atob(claims.replaceAll('-', '+').replaceAll('_', '/')), (char) => char.charCodeAt(0));
+  return (JSON.parse(new TextDecoder().decode(bytes)) as { sub: string }).sub;
 }
