@@ -15,6 +15,7 @@ from .harness import Benchmark, Figure, Options
 
 BENCHMARKS = {
     "actions": "bench.actions",
+    "client": "bench.client",
     "front": "bench.front",
     "sql": "bench.sql",
     "replay": "bench.replay",
