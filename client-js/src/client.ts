@@ -198,6 +198,8 @@ class SocketClient implements Client {
         // One listener may be given twice: each subscription gets its own.
         const listener = (): void => changed();
         this.#subscriptions.hold(name, params, listener);
+        // A document of before is shown with what is predicted of it.
+        this.#tell();
         this.#flushSoon();
         return () => {
           this.#subscriptions.release(name, params, listener, performance.now());

@@ -25,6 +25,8 @@ export type StoreFrame = Subscribed | Unsubscribed | Snapshot | Update | Commit;
 interface Early {
   readonly take: () => void;
   readonly awaited: Entry;
+  /** When it came. */
+  readonly since: number;
 }
 
 interface Shared {
@@ -113,8 +115,6 @@ export class Subscriptions {
       this.#wishes.set(key, subscription);
       this.#asking.add(subscription);
       this.#recall(key, subscription);
-      // Whoever has just asked looks for itself.
-      subscription.refresh();
     }
     subscription.releaseAt = undefined;
     subscription.listeners.add(listener);
@@ -133,7 +133,7 @@ export class Subscriptions {
     const times = [...this.#wishes.values()].flatMap(({ releaseAt }) => releaseAt ?? []);
     const settling = this.pending.deadline(now);
     if (settling !== undefined) times.push(settling);
-    for (const { awaited } of this.#early) times.push((awaited.sentAt ?? 0) + PATIENCE_MS);
+    if (this.#early[0] !== undefined) times.push(this.#early[0].since + PATIENCE_MS);
     return times.length === 0 ? undefined : Math.min(...times);
   }
 
@@ -191,21 +191,23 @@ export class Subscriptions {
     this.catchUp(now);
     const awaited = this.pending.expected(now) ?? this.#early.at(-1)?.awaited;
     if (awaited === undefined) this.#take(frame);
-    else this.#early.push({ take: () => this.#take(frame), awaited });
+    else this.#early.push({ take: () => this.#take(frame), awaited, since: now });
   }
 
   /** An action is committed; `versions` are those of its outcome (§4). */
   accept(entry: Entry, versions: JsonObject, now: number): void {
     this.pending.accept(entry);
-    this.#early.push({ take: () => this.pending.settle(entry, versions, now), awaited: entry });
+    this.#early.push({ take: () => this.pending.settle(entry, versions, now), awaited: entry, since: now });
     this.catchUp(now);
   }
 
-  /** Take the frames that waited for an outcome which is there now, or too late. */
+  /** Take the frames that waited for outcomes, once all of these are there, or the first frame has waited for too long. */
   catchUp(now: number): void {
-    while (this.#early[0] !== undefined && !this.pending.waits(this.#early[0].awaited, now)) {
-      this.#early.shift()?.take();
-    }
+    const [first] = this.#early;
+    if (first === undefined) return;
+    const patient = now < first.since + PATIENCE_MS;
+    if (patient && this.#early.some(({ awaited }) => this.pending.waits(awaited, now))) return;
+    for (const { take } of this.#early.splice(0)) take();
   }
 
   #take(frame: StoreFrame): void {
