@@ -61,7 +61,7 @@ export function RoomPage({ room, actor }: { room: string; actor: string }) {
           aria-expanded={membersOpen}
           onClick={() => setMembersOpen(!membersOpen)}
         >
-          {Object.keys(members).length} members
+          {Object.keys(members).length === 1 ? '1 member' : `${Object.keys(members).length} members`}
         </button>
         {inside && (
           <button className="plain" onClick={() => void leave({ room }).catch(report)}>
