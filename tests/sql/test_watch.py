@@ -342,6 +342,38 @@ async def test_item_keys_are_escaped(sql: Sql) -> None:
     assert set(sql.documents["rooms{}"][1]["rooms"]) == {"~/", "a~1b/"}
 
 
+async def test_recorded_keys_are_those_that_are_bound(sql: Sql) -> None:
+    """The key that a trigger makes of a row is the one a client gets for these parameters, whatever their types."""
+    await sql.connection.execute(
+        """
+        create table public.cell (
+          id integer primary key, sheet text, line integer, col numeric, at date, done boolean, note json
+        );
+        create function stores.cells(sheet text, line integer, col numeric, at date, done boolean)
+        returns jsonb language sql stable as $$ select '{}'::jsonb $$;
+        select flux.refresh();
+        select flux.watch(
+          store => 'cells', path => '{cells}', source => 'public.cell', key => 'id', columns => '{note}',
+          match => '{"sheet": "sheet", "line": "line", "col": "col", "at": "at", "done": "done"}'
+        );
+        grant select on public.cell to fluxwire_application;
+        """
+    )
+    params = r'{"done": true, "at": "2026-11-22", "col": 1.50, "line": 7, "sheet": "a\"\\/~ é\n"}'
+    key = await sql.connection.fetchval("select flux.bound_key('cells', $1::jsonb)", params)
+    await sql.follow(key)
+    await sql.connection.execute(
+        """
+        insert into public.cell
+        select 1, r.*, '{"b": 1,\n "a": 1e3}' from jsonb_to_record($1::jsonb)
+          as r (sheet text, line integer, col numeric, at date, done boolean)
+        """,
+        params,
+    )
+    await sql.assert_followed()
+    assert sql.documents[key][1] == {"cells": {"1": {"note": {"a": 1000, "b": 1}}}}
+
+
 async def test_one_commit_one_doorbell(sql: Sql) -> None:
     """However many stores a commit changes, one notification names its transaction and nothing else."""
     heard: asyncio.Queue[str] = asyncio.Queue()
