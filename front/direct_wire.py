@@ -4,8 +4,15 @@ A transport costs twice what Python's ``send`` does, and calls write(2), which c
 """
 
 import asyncio
-from collections.abc import Callable
 from socket import SOCK_STREAM, SocketType
+from typing import Protocol
+
+
+class Writer(Protocol):
+    """Whoever has the transport."""
+
+    def write_rest(self, data: bytes) -> None:
+        """Have the transport write what was not sent."""
 
 
 class DirectWire(SocketType):
@@ -16,14 +23,18 @@ class DirectWire(SocketType):
     another client's by then. While it is not there, sending fails.
 
     Args:
-        leave: Has the transport write what was not sent.
+        writer: Gets what was not sent.
 
     """
 
-    __slots__ = ("leave",)
+    __slots__ = ("_writer",)
 
-    def __init__(self, leave: Callable[[bytes], None]) -> None:  # SocketType's own would make a socket
-        self.leave = leave
+    def __init__(self, writer: Writer) -> None:  # SocketType's own would make a socket
+        self._writer = writer
+
+    def leave(self, rest: bytes) -> None:
+        """Take charge of what was not sent."""
+        self._writer.write_rest(rest)
 
     def reach(self, transport: asyncio.Transport) -> None:
         """Be there; the descriptor stays the transport's."""

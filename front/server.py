@@ -175,6 +175,11 @@ class Socket(asyncio.Protocol):
         """Whose connection it is; None before he is let in and after he has left."""
         return self._client.identity.actor if self._client is not None else None
 
+    def write_rest(self, data: bytes) -> None:
+        """Write what could not be sent past the transport, unless goodbye was said."""
+        if self._client is not None and self._transport is not None and not self._transport.is_closing():
+            self._write(self._transport, data)
+
     def close(self, code: CloseCode, reason: str) -> None:
         """Say goodbye with a code; the socket is cut if the client does not answer."""
         self._connection.close(code, reason)
@@ -257,7 +262,7 @@ class Socket(asyncio.Protocol):
             if isinstance(event, Opened):
                 self._prolong(event.identity)
                 assert self._transport is not None, "bytes come from a socket that is there"
-                self._wire = DirectWire(self._write_rest)
+                self._wire = DirectWire(self)
                 self._client = hub.opened(event.identity, event.client, wire=self._wire, window=self._connection.window)
                 self._server.rules.actors.enter(event.identity.actor)
                 if self._blocked_at is not None:
@@ -301,11 +306,6 @@ class Socket(asyncio.Protocol):
                 transport.write_eof()
             else:
                 transport.close()
-
-    def _write_rest(self, data: bytes) -> None:
-        # Nothing follows a goodbye.
-        if self._client is not None and self._transport is not None and not self._transport.is_closing():
-            self._write(self._transport, data)
 
     def _write(self, transport: asyncio.Transport, data: bytes) -> None:
         blocked = self._blocked_at is not None
