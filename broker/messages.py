@@ -186,5 +186,12 @@ class Kick(Message, frozen=True):
     reason: str
 
 
-MultiplexerMessage = Outcome | Opened | Denied | Snapshot | Gone | Commit | Recheck | Lead | Renewed | Kick
+class Drain(Message, frozen=True):
+    """A front is to send this share of its clients to the others; with all of them gone it ends."""
+
+    share: float
+    """Above 0, and at most 1."""
+
+
+MultiplexerMessage = Outcome | Opened | Denied | Snapshot | Gone | Commit | Recheck | Lead | Renewed | Kick | Drain
 """What the multiplexer says to fronts."""

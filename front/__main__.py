@@ -21,7 +21,7 @@ from .listener import listener, shared_port
 from .origins import Origins
 from .proxies import Proxies
 from .rules import Rules
-from .server import Server, Socket
+from .server import Server
 from .settings import BadSettings, Settings, read_settings
 
 _logger = logging.getLogger("front")
@@ -40,15 +40,14 @@ async def run(settings: Settings, bound: socket.socket) -> None:
         proxies=Proxies(settings.proxies),
         limits=settings.limits,
     )
-    server = Server(hub=Hub(front=front, rules=rules), bus=bus, verify=gate.verify, rules=rules)
+    server = Server(hub=Hub(front=front, rules=rules), bus=bus, verify=gate.verify, rules=rules, pace=settings.pace)
     http = application(server=server, gate=gate, web=settings.web, guests=settings.guests, metrics=settings.metrics)
     port = listener(http=http, accept=server.accept)
-    told, hurry = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
 
     def end() -> None:
         # Whoever says it twice has lost patience.
-        (hurry if told.is_set() else told).set()
+        (server.hurry if server.told.is_set() else server.told).set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end)
@@ -57,12 +56,11 @@ async def run(settings: Settings, bound: socket.socket) -> None:
     serve = asyncio.create_task(port.serve(sockets=[bound]))
 
     async def depart() -> None:
-        await told.wait()
+        await server.told.wait()
         server.leave()
         port.close_door()
-        sockets = [socket for socket in port.server_state.connections if isinstance(socket, Socket)]
-        _logger.info("= leaving, and %d clients with us", len(sockets))
-        await server.dismiss(sockets, settings.pace, hurry)
+        _logger.info("= leaving, and %d clients with us", len(server.sockets))
+        await server.dismiss(server.sockets)
 
     tasks = [work, asyncio.create_task(depart())]
     if jwks is not None:

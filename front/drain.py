@@ -23,7 +23,10 @@ class Pace:
     seconds: float
 
 
-class Drain(Generic[T]):
+DEFAULT_PACE = Pace(rate=1000.0, seconds=20.0)
+
+
+class Departure(Generic[T]):
     """Clients that go, and when.
 
     Args:

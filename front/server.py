@@ -16,7 +16,7 @@ from typing import Any, TypeVar, cast
 
 from broker.bus import FrontBus, Missed
 from broker.errors import BusFull, BusLost
-from broker.messages import Commit, Kick, Parcel
+from broker.messages import Commit, Drain, Kick, Parcel
 from broker.registry import RENEW, Changes
 
 from .clients import Client, Wire
@@ -24,7 +24,7 @@ from .codes import CloseCode
 from .connection import HEARTBEAT, Connection, Opened, Refreshed, State
 from .direct_wire import DirectWire
 from .doorway import Doorway
-from .drain import Drain, Pace, farewell
+from .drain import DEFAULT_PACE, Departure, Pace, farewell, share_of
 from .gates import Identity
 from .hub import Hub
 from .rules import Rules
@@ -341,13 +341,20 @@ class Server:
         bus: The front's end of the two buses.
         verify: Tells who a token speaks for, or raises TokenRefused.
         rules: Who else is let in, and for how much; a front's defaults if left out.
+        pace: How fast clients are sent to other fronts.
 
     Make it inside a running event loop, give :meth:`accept` to uvicorn, and await :meth:`run`.
 
     """
 
     def __init__(
-        self, *, hub: Hub, bus: FrontBus, verify: Callable[[str], Identity], rules: Rules | None = None
+        self,
+        *,
+        hub: Hub,
+        bus: FrontBus,
+        verify: Callable[[str], Identity],
+        rules: Rules | None = None,
+        pace: Pace = DEFAULT_PACE,
     ) -> None:
         self.hub = hub
         self.verify = verify
@@ -357,6 +364,12 @@ class Server:
         self.now = self._loop.time
         """The clock of everything here, in seconds."""
         self.wheel: Wheel[Socket | Doorway] = Wheel(self.now())
+        self._pace = pace
+        self._dismissals: set[asyncio.Task[None]] = set()
+        self.told = asyncio.Event()
+        """Set when the front is to end."""
+        self.hurry = asyncio.Event()
+        """Set when nobody is to be waited for any more."""
         self.left = asyncio.Event()
         """Set when the front is about to end: what waits for news need not wait here."""
         self._told_at: list[float] = []  # of the commits of this tick, the first one of a run
@@ -400,23 +413,26 @@ class Server:
         """Be ready no more: load balancers send nobody else."""
         self.left.set()
 
-    async def dismiss(self, sockets: Sequence[Socket], pace: Pace, hurry: asyncio.Event) -> None:
+    @property
+    def sockets(self) -> list[Socket]:
+        """All WebSockets and streams."""
+        return [socket for socket in self._connections if isinstance(socket, Socket)]
+
+    async def dismiss(self, sockets: Sequence[Socket]) -> None:
         """Send clients to the other fronts, one after the other; the rest is served until its turn comes.
 
         Args:
             sockets: Who is to go.
-            pace: How fast.
-            hurry: When it is set, all go at once.
 
         """
-        drain = Drain(sockets, pace, self.now())
-        while not drain.over:
-            if hurry.is_set():
-                drain.hurry()
-            for leaving, seconds in drain.due(self.now()):
+        departure = Departure(sockets, self._pace, self.now())
+        while not departure.over:
+            if self.hurry.is_set():
+                departure.hurry()
+            for leaving, seconds in departure.due(self.now()):
                 leaving.close(CloseCode.GOING_AWAY, farewell(seconds))
             with suppress(TimeoutError):
-                await asyncio.wait_for(hurry.wait(), DISMISS)
+                await asyncio.wait_for(self.hurry.wait(), DISMISS)
 
     def flush_soon(self) -> None:
         """Send what the hub has made at the end of this turn of the loop."""
@@ -464,6 +480,8 @@ class Server:
                         _logger.warning("= messages were missed: asking again")
                     if isinstance(run[0], Kick):
                         self._kick(run[0])
+                    elif isinstance(run[0], Drain):
+                        self._drain(run[0].share)
                     else:
                         self.hub.take_run(run, self.now())
                         if isinstance(run[0], Commit) and run[0].told_at:
@@ -474,11 +492,19 @@ class Server:
                         self.hub.doubt(message, self.now())
             self.flush_soon()
 
+    def _drain(self, share: float) -> None:
+        if share >= 1:
+            self.told.set()
+            return
+        task = asyncio.create_task(self.dismiss(share_of(self.sockets, share)))
+        self._dismissals.add(task)
+        task.add_done_callback(self._dismissals.discard)
+
     def _kick(self, kick: Kick) -> None:
         # First what they are owed.
         self._flush()
-        for one in list(self._connections):
-            if isinstance(one, Socket) and one.actor == kick.actor:
+        for one in self.sockets:
+            if one.actor == kick.actor:
                 one.close(CloseCode.KICKED, kick.reason)
 
     async def _append(self) -> None:

@@ -12,13 +12,11 @@ from broker.errors import BadAddress
 from broker.redis_bus import MAX_PARCELS
 from broker.redis_connection import check_address
 
-from .drain import Pace
+from .drain import DEFAULT_PACE, Pace
 from .gates import AUDIENCE, SHORTEST_KEY
 from .limits import Limits
 from .origins import ANY
 from .proxies import Network
-
-DEFAULT_PACE = Pace(rate=1000.0, seconds=20.0)
 
 
 class BadSettings(Exception):

@@ -14,6 +14,7 @@ from broker.messages import (
     Action,
     Commit,
     Denied,
+    Drain,
     Error,
     Fetch,
     Gone,
@@ -74,6 +75,7 @@ multiplexer_message: st.SearchStrategy[MultiplexerMessage] = st.one_of(
     st.builds(Lead, term=number),
     st.builds(Renewed, term=number, newer=st.lists(held)),
     st.builds(Kick, actor=text, reason=text),
+    st.builds(Drain, share=st.floats(0.0, 1.0)),
 )
 batches = st.builds(Batch, writer=text, order=number, number=number, messages=st.lists(multiplexer_message))
 

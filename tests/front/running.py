@@ -32,6 +32,7 @@ from broker.messages import (
     Snapshot,
     Update,
 )
+from front.drain import DEFAULT_PACE, Pace
 from front.gates import TokenGate
 from front.http import application
 from front.hub import Hub
@@ -189,7 +190,12 @@ class Running:
 
 @asynccontextmanager
 async def running(
-    *, bus: FrontBus | None = None, web: Path | None = None, guests: bool = False, rules: Rules | None = None
+    *,
+    bus: FrontBus | None = None,
+    web: Path | None = None,
+    guests: bool = False,
+    rules: Rules | None = None,
+    pace: Pace = DEFAULT_PACE,
 ) -> AsyncIterator[Running]:
     """Run a front on a free port; on the way out it ends as by SIGTERM.
 
@@ -198,11 +204,14 @@ async def running(
         web: Folder served at ``/``.
         guests: Whether guests get tokens.
         rules: Those of the front, its defaults if left out.
+        pace: How fast clients are sent away.
 
     """
     memory = MemoryBus(quiet=0.05)
     multiplexer = Multiplexer(memory.multiplexer())
-    server = Server(hub=Hub(front="f", rules=rules), bus=bus or memory.front("f"), verify=GATE.verify, rules=rules)
+    server = Server(
+        hub=Hub(front="f", rules=rules), bus=bus or memory.front("f"), verify=GATE.verify, rules=rules, pace=pace
+    )
     http = application(server=server, gate=GATE, web=web, guests=guests, metrics=True)
     port = listener(http=http, accept=server.accept)
     with shared_port("127.0.0.1", 0) as bound:

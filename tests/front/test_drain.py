@@ -2,18 +2,19 @@ import asyncio
 
 import pytest
 
-from front.drain import Drain, Pace, farewell, share_of
+from broker.messages import Drain
+from front.drain import Departure, Pace, farewell, share_of
 
 from .running import running, soon
 
 
 def going(count: int, pace: Pace, *, step: float = 0.1) -> list[tuple[int, float, float]]:
     """Who goes when, and how long he is told to stay away."""
-    drain = Drain(range(count), pace, 100.0)
+    departure = Departure(range(count), pace, 100.0)
     gone: list[tuple[int, float, float]] = []
     now = 100.0
-    while not drain.over:
-        gone += [(client, now - 100.0, seconds) for client, seconds in drain.due(now)]
+    while not departure.over:
+        gone += [(client, now - 100.0, seconds) for client, seconds in departure.due(now)]
         now += step
     return gone
 
@@ -44,16 +45,16 @@ def test_the_deadline_counts() -> None:
 
 def test_who_hurries() -> None:
     """All go at once, and come back at the pace all the same."""
-    drain = Drain(range(100), Pace(rate=10.0, seconds=60.0), 0.0)
-    assert len(drain.due(0.0)) == 1
-    drain.hurry()
-    rest = drain.due(0.0)
-    assert drain.over
+    departure = Departure(range(100), Pace(rate=10.0, seconds=60.0), 0.0)
+    assert len(departure.due(0.0)) == 1
+    departure.hurry()
+    rest = departure.due(0.0)
+    assert departure.over
     assert [seconds for _, seconds in rest] == [pytest.approx(turn / 10) for turn in range(1, 100)]
 
 
 def test_nobody_there() -> None:
-    assert Drain([], Pace(1.0, 1.0), 0.0).over
+    assert Departure([], Pace(1.0, 1.0), 0.0).over
 
 
 def test_a_share() -> None:
@@ -70,14 +71,13 @@ def test_what_is_said() -> None:
 
 async def test_clients_are_served_until_their_turn() -> None:
     """One after the other is closed with 4200 and a time; who still waits gets its updates."""
-    async with running() as front, front.client() as one, front.client() as other:
+    slow = Pace(rate=0.001, seconds=3600.0)
+    async with running(pace=slow) as front, front.client() as one, front.client() as other:
         await one.subscribe(1, "a")
         await other.subscribe(1, "a")
         front.server.leave()
         assert not front.server.ready()
-        hurry = asyncio.Event()
-        pace = Pace(rate=0.001, seconds=3600.0)
-        dismissal = asyncio.create_task(front.server.dismiss(front.sockets, pace, hurry))
+        dismissal = asyncio.create_task(front.server.dismiss(front.server.sockets))
         done, _ = await asyncio.wait(
             [asyncio.create_task(client.code()) for client in (one, other)], return_when=asyncio.FIRST_COMPLETED
         )
@@ -85,9 +85,25 @@ async def test_clients_are_served_until_their_turn() -> None:
         left = other if one.socket.close_code else one
         await front.multiplexer.commit("a")
         assert (await left.hear())["to"] == 1
-        hurry.set()
+        front.server.hurry.set()
         await soon(dismissal)
         assert await left.code() == 4200
         assert left.socket.close_reason is not None
         seconds = int(left.socket.close_reason.removeprefix("come back in ").removesuffix(" ms")) / 1000
         assert seconds == pytest.approx(1000.0, abs=20.0), "its turn was a thousand seconds later"
+
+
+async def test_told_over_the_bus() -> None:
+    """A share of the clients goes and comes back where it likes; told of all, the front is to end."""
+    async with running() as front, front.client() as one, front.client() as other:
+        await front.multiplexer.publish(Drain(0.5))
+        gone = [asyncio.create_task(client.code()) for client in (one, other)]
+        done, left = await asyncio.wait(gone, return_when=asyncio.FIRST_COMPLETED)
+        assert [task.result() for task in done] == [4200]
+        assert len(left) == 1
+        stays = other if one.socket.close_code else one
+        await stays.say(type="ping")
+        assert await stays.hear() == {"type": "pong"}
+        assert not front.server.told.is_set()
+        await front.multiplexer.publish(Drain(1.0))
+        await soon(front.server.told.wait())
