@@ -8,11 +8,11 @@ import gzip
 from dataclasses import dataclass, field
 from typing import Any
 
-import jsonpatch
 import msgspec
 import orjson
 from msgspec import UNSET, Raw, UnsetType
 
+from broker import patch
 from front.frames import Fault
 
 ROOM = 16 * 1024 * 1024
@@ -113,5 +113,5 @@ def _walk(start: Document | None, chain: list[Down]) -> Document:
         value = orjson.loads(document.body)
     for step in steps[begin:]:
         assert isinstance(step.patch, Raw), "every update has a patch"
-        value = jsonpatch.apply_patch(value, orjson.loads(bytes(step.patch)), in_place=True)
+        value = patch.apply(value, orjson.loads(bytes(step.patch)))
     return Document(steps[-1].epoch, steps[-1].to_version, orjson.dumps(value))
