@@ -132,7 +132,7 @@ async def test_a_renamed_argument_fails_the_build(connection: Connection, web: P
     )
     (web / "src/generated.ts").write_text(await typescript(connection))
     (complaint, *_) = tsc(web)
-    assert "composer.tsx" in complaint
+    assert "post.ts" in complaint
     assert "'body' does not exist" in complaint
 
 
