@@ -20,7 +20,7 @@ ENTRIES = """
 select seq, actor, claims, client, lane, number, name, params, at, seed, status, reply::text as reply, code, sqlstate,
   positions::text as positions
 from flux.action
-where ($1::bigint is null or seq > $1) and ($2::bigint is null or seq <= $2) and ($3::timestamptz is null or at <= $3)
+where ($1::bigint is null or seq <= $1) and ($2::timestamptz is null or at <= $2)
 order by seq
 """
 COUNT = """
@@ -94,9 +94,9 @@ class DatabaseLog:
         """How many actions there are."""
         return int(await self._connection.fetchval(COUNT, until.seq, until.at))
 
-    async def read(self, until: Until, after: int | None) -> AsyncIterator[Logged]:
-        """Go through it, oldest first, beginning behind a number."""
-        async for row in self._connection.cursor(ENTRIES, after, until.seq, until.at, prefetch=CHUNK):
+    async def read(self, until: Until) -> AsyncIterator[Logged]:
+        """Go through it, oldest first."""
+        async for row in self._connection.cursor(ENTRIES, until.seq, until.at, prefetch=CHUNK):
             yield Logged(**{**row, "reply": value(row["reply"]), "positions": value(row["positions"])})
 
 
@@ -113,10 +113,10 @@ class ExportedLog:
 
     async def count(self, until: Until) -> int:
         """How many actions there are."""
-        return sum([1 async for _ in self.read(until, None)])
+        return sum([1 async for _ in self.read(until)])
 
-    async def read(self, until: Until, after: int | None) -> AsyncIterator[Logged]:
-        """Go through it, oldest first, beginning behind a number.
+    async def read(self, until: Until) -> AsyncIterator[Logged]:
+        """Go through it, oldest first.
 
         Raises:
             StackError: A line is no action, or the file cannot be read.
@@ -131,7 +131,7 @@ class ExportedLog:
                         entry = decoder.decode(line)
                     except (msgspec.MsgspecError, ValueError) as exc:
                         raise StackError(f"{self._path}:{number} is no action of a log.", str(exc)) from None
-                    if until.takes(entry) and (after is None or entry.seq > after):
+                    if until.takes(entry):
                         yield entry
         except (OSError, EOFError) as exc:
             raise StackError(f"{self._path} cannot be read.", str(exc)) from exc

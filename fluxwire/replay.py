@@ -189,7 +189,7 @@ async def replay(
     last = await target.last()
     begun = last is None
     batch: list[Logged] = []
-    async for entry in log.read(until, None):
+    async for entry in log.read(until):
         done += 1
         if not begun:
             assert last is not None
