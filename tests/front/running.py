@@ -16,22 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from broker.bus import FrontBus, MultiplexerBus
 from broker.memory_bus import MemoryBus
-from broker.messages import (
-    Action,
-    Commit,
-    Denied,
-    Error,
-    Fetch,
-    FrontMessage,
-    MultiplexerMessage,
-    Open,
-    Opened,
-    Outcome,
-    Renew,
-    Renewed,
-    Snapshot,
-    Update,
-)
+from broker.messages import Action, MultiplexerMessage, Renew
 from front.drain import DEFAULT_PACE, Pace
 from front.gates import TokenGate
 from front.http import application
@@ -40,8 +25,8 @@ from front.listener import Listener, listener, shared_port
 from front.rules import Rules
 from front.server import Server, Socket
 
+from .truth import Truth
 from .wire import KEY, Json
-from .world import snapshot_frame, update_frame
 
 DEADLINE = 20.0
 GATE = TokenGate(KEY)
@@ -72,63 +57,35 @@ async def soon(awaitable: Awaitable[T]) -> T:
 
 
 class Multiplexer:
-    """Answers every front on a bus; each action named after stores changes them in one commit."""
+    """Answers every front on a bus."""
 
     def __init__(self, bus: MultiplexerBus) -> None:
         self.bus = bus
-        self.versions: dict[str, int] = {}
-        self.document: Json = {}
+        self.truth = Truth("e")
         self.actions: list[Action] = []
+        """That were not refused."""
         self.renewals = 0
-        self.shared = True
-        """Whether verdicts hold for everybody."""
-        self.denied: str | None = None
-        """The code that openings and actions are refused with."""
         self.deaf = False
 
     async def run(self) -> None:
         while True:
             for delivery in await self.bus.receive(10):
                 for message in () if self.deaf else delivery.parcel.messages:
-                    await self._answer(delivery.parcel.front, message)
+                    if isinstance(message, Renew):
+                        self.renewals += 1
+                    elif isinstance(message, Action) and not self.truth.denied:
+                        self.actions.append(message)
+                    commits, answers = self.truth.answer(message)
+                    await self.bus.publish(commits)
+                    await self.bus.send({delivery.parcel.front: answers})
                 await self.bus.acknowledge([delivery])
-
-    async def _answer(self, front: str, message: FrontMessage) -> None:
-        match message:
-            case Open() if self.denied:
-                await self.bus.send({front: [Denied(message.request, Error(self.denied, "No."))]})
-            case Open():
-                key = message.name + message.params
-                await self.bus.send({front: [Opened(message.request, key, shared=self.shared, ttl_ms=5000)]})
-            case Fetch():
-                version = self.versions.get(message.key, 0)
-                frame = json.loads(snapshot_frame(message.key, "e", version)) | {"document": self.document}
-                await self.bus.send({front: [Snapshot(message.key, "e", version, json.dumps(frame).encode())]})
-            case Renew():
-                self.renewals += 1
-                await self.bus.send({front: [Renewed(1)]})
-            case Action() if self.denied:
-                error = Error(self.denied, "No.", constraint="c")
-                outcome = Outcome(message.connection, 0, message.number, "refused", None, error, {})
-                await self.bus.send({front: [outcome]})
-            case Action():
-                self.actions.append(message)
-                stores = await self.commit(*message.name.split(","))
-                outcome = Outcome(message.connection, 0, message.number, "ok", message.params, None, stores)
-                await self.bus.send({front: [outcome]})
 
     async def publish(self, message: MultiplexerMessage) -> None:
         await self.bus.publish([message])
 
-    async def commit(self, *names: str, padding: int = 0) -> dict[str, int]:
-        updates = []
-        for key in (name + "{}" for name in names):
-            before = self.versions.get(key, 0)
-            self.versions[key] = before + 1
-            frame = update_frame(key, "e", before, before + 1) + b" " * padding
-            updates.append(Update(key, "e", before, before + 1, frame))
-        await self.publish(Commit(updates))
-        return {update.key: update.to_version for update in updates}
+    async def commit(self, *names: str, padding: int = 0) -> None:
+        commits, _ = self.truth.commit(*names, padding=padding)
+        await self.bus.publish(commits)
 
 
 class Client:

@@ -95,7 +95,7 @@ async def test_nothing_is_overtaken() -> None:
                 parted += slow._wire.fileno() == -1
                 writer.write(masked(b"%d" % turn, opcode=Opcode.PING))
             pongs: list[int] = []
-            version, end = 0, front.multiplexer.versions["a{}"]
+            version, end = 0, front.multiplexer.truth.versions["a{}"]
             while len(pongs) < 30 or version < end:
                 opcode, payload = await _read_raw(reader)
                 if opcode == Opcode.PONG:

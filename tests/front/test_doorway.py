@@ -312,7 +312,7 @@ async def test_one_request_a_connection() -> None:
 async def test_compressed_on_a_real_socket() -> None:
     """A browser's offer is taken: what it sends compressed is heard, what many read is compressed once for all."""
     async with running() as front:
-        front.multiplexer.document = {"x": "lorem ipsum " * 500}
+        front.multiplexer.truth.document = {"x": "lorem ipsum " * 500}
         address = f"ws://127.0.0.1:{front.port}/ws"
         async with connect(address, compression="deflate", max_size=None, ping_interval=None) as ada:
             token = GATE.sign("ada", now=time.time(), lifetime=60)
@@ -320,7 +320,7 @@ async def test_compressed_on_a_real_socket() -> None:
             await ada.send(json.dumps({"type": "subscribe", "stores": [{"id": 1, "name": "a", "params": {}}]}))
             frames: list[Json] = [json.loads(await soon(ada.recv())) for _ in range(3)]
             assert [frame["type"] for frame in frames] == ["welcome", "subscribed", "snapshot"]
-            assert frames[2]["document"] == front.multiplexer.document
+            assert frames[2]["document"] == front.multiplexer.truth.document
             await front.multiplexer.commit("a", padding=5_000)
             assert json.loads(await soon(ada.recv()))["to"] == 1
 

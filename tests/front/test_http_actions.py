@@ -80,7 +80,7 @@ async def test_refusals() -> None:
     """An action's own refusals are 422; the rest by the table of docs/http.md."""
     async with asking() as (front, http):
         for code, status in {"too_long": 422, "number_reused": 422, "constraint": 409, "unknown_action": 404}.items():
-            front.multiplexer.denied = code
+            front.multiplexer.truth.denied = code
             answer = await soon(http.post("/actions/a", json={}, headers=KEY))
             assert answer.status_code == status
             assert answer.json() | {"title": ""} == {

@@ -81,7 +81,7 @@ async def test_actions_and_their_stores() -> None:
 
 async def test_refused_stores_are_news() -> None:
     async with running() as front:
-        front.multiplexer.denied = "forbidden"
+        front.multiplexer.truth.denied = "forbidden"
         assert kinds(await poll(front, hello(), stores("a"))) == ["welcome", "unsubscribed"]
 
 

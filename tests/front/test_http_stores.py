@@ -13,7 +13,7 @@ from broker.messages import Commit, Update
 from front.http.documents import Document, Documents, Down
 
 from .running import GATE, Running, running, soon
-from .world import update_frame
+from .truth import update_frame
 
 
 def bearer(actor: str = "ada", *, lifetime: float = 60) -> dict[str, str]:
@@ -29,7 +29,7 @@ async def asking() -> AsyncIterator[tuple[Running, httpx.AsyncClient]]:
 async def test_a_document_follows_its_store() -> None:
     """The document is the snapshot with every update since, whoever else holds the store."""
     async with asking() as (front, http):
-        front.multiplexer.document = {"items": {"a": 1}}
+        front.multiplexer.truth.document = {"items": {"a": 1}}
         first = await soon(http.get("/stores/shelf", params={"shelf": "tea"}))
         assert (first.status_code, first.json()) == (200, {"items": {"a": 1}})
         assert first.headers["content-type"] == "application/json"
@@ -68,12 +68,12 @@ async def test_what_is_unchanged_is_not_sent_again() -> None:
 async def test_compressed_for_who_takes_it() -> None:
     """Gzip is a matter of what the client accepts."""
     async with asking() as (front, http):
-        front.multiplexer.document = {"x": "lorem ipsum " * 500}
+        front.multiplexer.truth.document = {"x": "lorem ipsum " * 500}
         for accepted, encoding in (("gzip", "gzip"), ("br;q=1, gzip;q=0.5", "gzip"), ("gzip;q=0", None), ("", None)):
             async with http.stream("GET", "/stores/a", headers={"Accept-Encoding": accepted}) as answer:
                 raw = b"".join([part async for part in answer.aiter_raw()])
             assert answer.headers.get("content-encoding") == encoding
-            assert json.loads(gzip.decompress(raw) if encoding else raw) == front.multiplexer.document
+            assert json.loads(gzip.decompress(raw) if encoding else raw) == front.multiplexer.truth.document
             assert "Accept-Encoding" in answer.headers["vary"]
 
 
@@ -81,7 +81,7 @@ async def test_who_may_keep_it() -> None:
     """What is for everybody may be kept by who asked and asked again about; what is private by nobody."""
     async with asking() as (front, http):
         assert (await soon(http.get("/stores/a"))).headers["cache-control"] == "private, no-cache"
-        front.multiplexer.shared = False
+        front.multiplexer.truth.shared = False
         assert (await soon(http.get("/stores/b"))).headers["cache-control"] == "no-store"
 
 
@@ -120,7 +120,7 @@ async def test_refusals_of_the_database() -> None:
     """The code of §6 stands in the problem, and leads to the status."""
     async with asking() as (front, http):
         for code, status in (("forbidden", 403), ("unknown_store", 404), ("invalid_argument", 400), ("failed", 500)):
-            front.multiplexer.denied = code
+            front.multiplexer.truth.denied = code
             answer = await soon(http.get(f"/stores/{code}"))
             assert (answer.status_code, answer.json()["code"]) == (status, code)
         assert not front.server.hub._clients

@@ -31,8 +31,9 @@ from front.hub import FRESH, PARCEL, PARCEL_BYTES, Hub
 from front.runs import runs
 from front.stores import COMPARED, GRACE, ON_ITS_WAY, PATIENCE
 
+from .truth import snapshot_frame, update_frame
 from .wire import Letterbox, carry, texts
-from .world import Simulated, World, snapshot_frame, update_frame
+from .world import Simulated, World
 
 T = TypeVar("T")
 
@@ -183,7 +184,7 @@ def test_a_client_that_was_blocked_beyond_the_ring_gets_a_snapshot() -> None:
     for version in range(100):
         frame = update_frame("a{}", "1", version, version + 1) + b" " * 2_000
         world.hub.take(Commit([Update("a{}", "1", version, version + 1, frame)]), world.now)
-    world.versions["a{}"] = 100
+    world.truth.versions["a{}"] = 100
     world.hub.drained(slow.client, world.now)
     world.flush()
     assert asked(world, Fetch) == [Fetch("a{}")]
@@ -285,7 +286,7 @@ def test_a_store_that_is_gone() -> None:
     world, (holder, waiting) = settled("a", clients=2)
     world.subscribe(holder, "a", number=2)
     world.subscribe(holder, "b", number=3)
-    world.forbidden.add("b{}")
+    world.truth.forbidden.add("b{}")
     world.hub.take(Gone("a{}", Error("forbidden", "no")), world.now)
     world.subscribe(waiting, "b", number=5)
     world.talk()
@@ -337,7 +338,7 @@ def test_actions_are_sent_again_until_they_are_answered() -> None:
     assert [action.number for action in asked(world, Action)] == [1, 2, 3, 1, 2, 3]
     world.talk()
     assert [outcome["number"] for outcome in client.outcomes] == [1, 2, 3]
-    assert world.versions["a{}"] == 3
+    assert world.truth.versions["a{}"] == 3
 
 
 def test_a_gap_that_the_bus_made_is_mended() -> None:
@@ -404,7 +405,7 @@ def test_an_outcome_for_somebody_gone() -> None:
     world.talk()
     world.hub.take(Outcome(99, 0, 1, "ok", None, None, {}), world.now)
     world.pass_time(100.0)
-    assert world.versions["a{}"] == 1
+    assert world.truth.versions["a{}"] == 1
     assert asked(world, Action) == [Action(1, "ada", '{"sub":"ada"}', "client 0", 0, 1, "a", "{}")]
 
 
@@ -491,7 +492,7 @@ def test_what_was_missed_is_asked_for_again() -> None:
     kinds = {type(message) for message in world.asked}
     assert kinds == {Action, Open, Renew}
     world.talk()
-    assert world.versions["a{}"] == 1
+    assert world.truth.versions["a{}"] == 1
     assert set(client.documents) == {"a{}", "b{}"}
 
 
@@ -511,7 +512,7 @@ def test_a_full_bus_makes_clients_wait() -> None:
     world.dispatch(client, "a", number=2)
     world.dispatch(client, "a")
     world.talk()
-    assert world.applied[client.id] == 3
+    assert world.truth.applied[client.id] == 3
 
 
 def test_who_waits_behind_others_sends_nothing_again() -> None:
@@ -545,7 +546,7 @@ def test_a_front_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
     world.close(two)
     world.dispatch(one, "a", number=3)
     world.talk()
-    assert world.applied[one.id] == 3
+    assert world.truth.applied[one.id] == 3
 
 
 def test_the_queue_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -612,7 +613,7 @@ def test_answers_to_nothing() -> None:
     world.hub.take(Opened(12, "a{}", shared=True, ttl_ms=1), world.now)
     world.hub.take(Denied(13, Error("forbidden", "no")), world.now)
     world.hub.take(Gone("a{}", Error("forbidden", "no")), world.now)
-    world.hub.take(world.snapshot("a{}"), world.now)
+    world.hub.take(world.truth.snapshot("a{}"), world.now)
     world.commit("a")
     world.talk()
     assert world.asked == []

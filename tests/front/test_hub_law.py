@@ -110,7 +110,7 @@ class Front(RuleBasedStateMachine):
             assert "" not in client.keys.values(), "every subscription is answered"
             for key in client.keys.values():
                 document = client.documents[key]
-                assert (document.epoch, document.version) == (str(world.epoch), world.versions.get(key, 0))
+                assert (document.epoch, document.version) == (world.truth.epoch, world.truth.versions.get(key, 0))
             assert not client._resumes
             numbers = [outcome["number"] for outcome in client.outcomes if outcome["status"] == "ok"]
             # An outcome that was lost comes later than those after it.

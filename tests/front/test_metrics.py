@@ -10,7 +10,7 @@ from front.http import application
 from front.metrics import MOST_CODES, Histogram, Metrics, Standing, exposition
 
 from .running import GATE, Running, running, soon
-from .world import update_frame
+from .truth import update_frame
 
 NOTHING = Standing(clients=0, subscriptions=0, stores=0, blocked=0, queued=0, under_way=0)
 SAMPLE = re.compile(r'(fluxwire_[a-z_]+)((?:\{[a-z_]+="(?:[^"\\\n]|\\.)*"\})?) (\S+)')
@@ -73,13 +73,13 @@ async def test_what_a_front_tells() -> None:
         await other.subscribe(1, "a")
         before = await scraped(front)
         update = Update("a{}", "e", 0, 1, update_frame("a{}", "e", 0, 1))
-        front.multiplexer.versions["a{}"] = 1
+        front.multiplexer.truth.versions["a{}"] = 1
         await front.multiplexer.publish(Commit([update], told_at=time.time() - 0.3))
         for client in (one, other):
             assert (await client.hear())["to"] == 1
         await one.say(type="dispatch", number=1, name="b", params={})
         assert (await one.hear())["status"] == "ok"
-        front.multiplexer.denied = "too_long"
+        front.multiplexer.truth.denied = "too_long"
         await one.say(type="dispatch", number=2, name="b", params={})
         assert (await one.hear())["status"] == "refused"
         async with httpx.AsyncClient(base_url=front.http) as http:

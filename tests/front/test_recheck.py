@@ -20,8 +20,8 @@ from front.frames import Subscribe, Unsubscribe, parse
 from front.gates import Identity
 from front.hub import ASK_AGAIN, Hub
 
+from .truth import snapshot_frame, update_frame
 from .wire import Json, Letterbox, carry, texts
-from .world import snapshot_frame, update_frame
 
 KEY = 'board{"id": 1}'
 FORBIDDEN = Error("forbidden", "You may not read this store.")

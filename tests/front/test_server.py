@@ -168,7 +168,7 @@ async def test_a_client_that_reads_a_kilobyte_a_second() -> None:
                 for _ in range(updates):
                     await quick.hear()
             most = max(most, *map(_waiting, front.sockets))
-            while version < front.multiplexer.versions["a{}"]:
+            while version < front.multiplexer.truth.versions["a{}"]:
                 data = await soon(reader.read(1_024))
                 for frame in (json.loads(payload) for _, payload in frames.feed(data)):
                     if frame["type"] == "snapshot":

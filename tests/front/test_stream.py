@@ -225,7 +225,7 @@ async def test_slow_listeners_collapse() -> None:
             await soon(front.multiplexer.commit("a", padding=100_000))
         for _ in range(20):
             await front.multiplexer.commit("a", padding=100_000)
-        version = front.multiplexer.versions["a{}"]
+        version = front.multiplexer.truth.versions["a{}"]
         rest = b""
         while b'"version": %d,' % version not in rest and b'"to": %d,' % version not in rest:
             rest = rest[-100:] + await reader.read(100_000)

@@ -1,4 +1,4 @@
-"""A hub with simulated clients on one side and a simulated multiplexer, which is always right, on the other.
+"""A hub with simulated clients on one side and what is true on the other.
 
 The road between hub and multiplexer delays and loses as a bus may; the clients check every frame as a client must.
 """
@@ -7,39 +7,15 @@ import json
 from collections import deque
 from dataclasses import dataclass, field
 
-from broker.messages import (
-    Action,
-    Commit,
-    Error,
-    Fetch,
-    FrontMessage,
-    Gone,
-    Held,
-    Lead,
-    MultiplexerMessage,
-    Open,
-    Opened,
-    Outcome,
-    Renew,
-    Renewed,
-    Snapshot,
-    Update,
-)
+from broker.messages import FrontMessage, Lead, MultiplexerMessage
 from front.clients import Client
 from front.frames import Dispatch, Subscribe, Unsubscribe, parse
 from front.gates import Identity
 from front.hub import Hub
 from front.runs import runs
 
+from .truth import Truth
 from .wire import Json, Letterbox, carry, texts
-
-
-def snapshot_frame(key: str, epoch: str, version: int) -> bytes:
-    return json.dumps({"type": "snapshot", "store": key, "epoch": epoch, "version": version, "document": {}}).encode()
-
-
-def update_frame(key: str, epoch: str, start: int, end: int) -> bytes:
-    return json.dumps({"type": "update", "store": key, "epoch": epoch, "from": start, "to": end, "patch": []}).encode()
 
 
 @dataclass
@@ -143,17 +119,12 @@ class World:
     def __init__(self) -> None:
         self.now = 1000.0
         self.hub = Hub(front="f")
-        self.epoch = 1
-        self.versions: dict[str, int] = {}
+        self.truth = Truth("1")
         self.clients: list[Simulated] = []
         self.asked: list[FrontMessage] = []
         """What the hub has said since the last look, in order."""
-        self.applied: dict[str, int] = {}
-        """Number of the last action applied, by client id."""
-        self.results: dict[tuple[str, int], dict[str, int]] = {}
         self.own: deque[MultiplexerMessage] = deque()
         self.shared: deque[MultiplexerMessage] = deque()
-        self.forbidden: set[str] = set()
         self.ticking = False
         """Whether what the hub has for clients is left to gather."""
 
@@ -215,69 +186,27 @@ class World:
 
     # The multiplexer.
 
-    def commit(self, *names: str, step: int = 1) -> dict[str, int]:
+    def commit(self, *names: str, step: int = 1) -> None:
         """Change stores in one commit, and publish it."""
-        updates = []
-        for key in dict.fromkeys(f"{name}{{}}" for name in names):
-            before = self.versions.get(key, 0)
-            self.versions[key] = before + step
-            frame = update_frame(key, str(self.epoch), before, before + step)
-            updates.append(Update(key, str(self.epoch), before, before + step, frame))
-        if updates:
-            self.shared.append(Commit(updates))
-        return {update.key: update.to_version for update in updates}
+        commits, _ = self.truth.commit(*names, step=step)
+        self.shared += commits
 
     def begin_epoch(self) -> None:
-        self.epoch += 1
-        self.versions.clear()
-
-    def snapshot(self, key: str) -> Snapshot:
-        version = self.versions.get(key, 0)
-        return Snapshot(key, str(self.epoch), version, snapshot_frame(key, str(self.epoch), version))
+        self.truth.epoch = str(int(self.truth.epoch) + 1)
+        self.truth.versions.clear()
 
     def carry(self) -> None:
         """Take what the hub says to the multiplexer, which answers."""
         while (parcel := self.hub.parcel()) is not None:
             for message in parcel.messages:
                 self.asked.append(message)
-                self._answer(message)
+                commits, answers = self.truth.answer(message)
+                self.shared += commits
+                self.own += answers
 
     def lose_parcels(self) -> None:
         while self.hub.parcel() is not None:
             pass
-
-    def _answer(self, message: FrontMessage) -> None:
-        match message:
-            case Open():
-                self.own.append(Opened(message.request, f"{message.name}{{}}", shared=True, ttl_ms=5000))
-            case Fetch():
-                if message.key in self.forbidden:
-                    self.own.append(Gone(message.key, Error("forbidden", "no")))
-                else:
-                    self.own.append(self.snapshot(message.key))
-            case Renew():
-                there = [Held(held.key, str(self.epoch), self.versions.get(held.key, 0)) for held in message.held]
-                newer = [one for one, held in zip(there, message.held, strict=True) if one != held]
-                self.own.append(Renewed(1, newer))
-            case Action():
-                self._apply(message)
-
-    def _apply(self, action: Action) -> None:
-        last = self.applied.get(action.client, 0)
-        result: dict[str, int] = {}
-        error = None
-        if action.number == last + 1:
-            result = self.commit(*(name for name in action.name.split(",") if name))
-            self.applied[action.client] = action.number
-            self.results[action.client, action.number] = result
-        elif action.number <= last:
-            result = self.results[action.client, action.number]
-        elif last:
-            error = Error("number_gap", f"Number {last + 1} was expected.")
-        else:
-            error = Error("client_expired", "This client is not known.")
-        status = "ok" if error is None else "invalid"
-        self.own.append(Outcome(action.connection, action.lane, action.number, status, None, error, result))
 
     def hear(self, stream: deque[MultiplexerMessage], most: int = 10**6) -> None:
         """Deliver what a stream has."""
