@@ -4,6 +4,8 @@ import asyncio
 import functools
 import inspect
 import json
+import os
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -17,16 +19,17 @@ from websockets.asyncio.client import ClientConnection, connect
 from broker.bus import FrontBus, MultiplexerBus
 from broker.memory_bus import MemoryBus
 from broker.messages import Action, MultiplexerMessage, Renew
+from front.client_socket import Socket
 from front.drain import DEFAULT_PACE, Pace
 from front.gates import TokenGate
 from front.http import application
 from front.hub import Hub
 from front.listener import Listener, listener, shared_port
 from front.rules import Rules
-from front.server import Server, Socket
+from front.server import Server
 
 from .truth import Truth
-from .wire import KEY, Json
+from .wire import KEY, Json, masked, request
 
 DEADLINE = 20.0
 GATE = TokenGate(KEY)
@@ -54,6 +57,13 @@ def on_both_loops(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, N
 async def soon(awaitable: Awaitable[T]) -> T:
     """Wait for something that is about to happen."""
     return await asyncio.wait_for(awaitable, DEADLINE)
+
+
+async def turn_until(condition: Callable[[], object]) -> None:
+    """Let the loop turn until something is so."""
+    async with asyncio.timeout(DEADLINE):
+        while not condition():
+            await asyncio.to_thread(os.sched_yield)
 
 
 class Multiplexer:
@@ -183,3 +193,41 @@ async def running(
             for task in work:
                 task.cancel()
             await asyncio.gather(*work, return_exceptions=True)
+
+
+@asynccontextmanager
+async def plain_client(
+    front: Running, *, receive_buffer: int | None = None, lifetime: float = 60
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A client on a bare socket that says hello, and then neither reads nor answers pings by itself."""
+    plain = socket.socket()
+    if receive_buffer is not None:
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    plain.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(plain, ("127.0.0.1", front.port))
+    reader, writer = await asyncio.open_connection(sock=plain, limit=2048)
+    try:
+        writer.write(request())
+        await soon(reader.readuntil(b"\r\n\r\n"))
+        token = GATE.sign("slow", now=time.time(), lifetime=lifetime)
+        writer.write(masked(json.dumps({"type": "hello", "protocols": [1], "token": token, "client": "c"}).encode()))
+        assert (await read_frame(reader))["type"] == "welcome"
+        yield reader, writer
+    finally:
+        writer.transport.abort()
+        await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+
+
+async def read_raw(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    first, length = await soon(reader.readexactly(2))
+    if length == 126:
+        length = int.from_bytes(await soon(reader.readexactly(2)), "big")
+    elif length == 127:
+        length = int.from_bytes(await soon(reader.readexactly(8)), "big")
+    return first & 0x0F, await soon(reader.readexactly(length))
+
+
+async def read_frame(reader: asyncio.StreamReader) -> Json:
+    frame = json.loads((await read_raw(reader))[1])
+    assert isinstance(frame, dict)
+    return frame

@@ -16,8 +16,7 @@ from fluxwire.client import Client, Stopped
 from front.frames import Dispatch, StoreRequest, Subscribe
 from front.gates import Identity
 
-from .running import GATE, Multiplexer, running, soon
-from .test_server import _until
+from .running import GATE, Multiplexer, running, soon, turn_until
 from .wire import Letterbox
 
 TICKS = 20
@@ -44,9 +43,9 @@ async def test_a_full_bus_makes_clients_wait_and_loses_nothing() -> None:
         url = f"ws://127.0.0.1:{front.port}/ws"
         async with Client(url, token("ada")) as ada, Client(url, token("bob")) as bob:
             sent = [client.dispatch("a", {"n": n}) for n in range(300) for client in (ada, bob)]
-            await _until(lambda: front.server.hub.full)
+            await turn_until(lambda: front.server.hub.full)
             sent += [client.dispatch("a", {"n": n}) for n in range(300, 900) for client in (ada, bob)]
-            await _until(lambda: {one._session._dispatches._send_again for one in (ada, bob)} == {"busy"})
+            await turn_until(lambda: {one._session._dispatches._send_again for one in (ada, bob)} == {"busy"})
             assert not any(action.settled_at for action in sent)
             async with answered(multiplexer):
                 await soon(asyncio.gather(*sent))
@@ -104,13 +103,13 @@ async def commands(valkey: str, namespace: str, clients: int) -> int:
         for holder in holders:
             hub.receive(holder, Subscribe([StoreRequest(1, "a")]), now)
         front.server.flush_soon()
-        await _until(lambda: all("a{}" in (one.key or "") for one in holders[-1].subscriptions.values()))
+        await turn_until(lambda: all("a{}" in (one.key or "") for one in holders[-1].subscriptions.values()))
         await redis.config_resetstat()
         for tick in range(TICKS):
             for holder in holders[:10]:
                 hub.receive(holder, Dispatch(tick + 1, "a"), now)
             front.server.flush_soon()
-            await _until(lambda: not hub._busy)
+            await turn_until(lambda: not hub._busy)
         stats = await redis.info("commandstats")
     await multiplexer.bus.close()
     await bus.close()

@@ -11,10 +11,9 @@ from collections.abc import Callable
 import pytest
 from websockets.frames import Opcode
 
-from front.server import Socket
+from front.client_socket import Socket
 
-from .running import Running, on_both_loops, running
-from .test_server import _plain_client, _read_raw, _until
+from .running import Running, on_both_loops, plain_client, read_raw, running, turn_until
 from .wire import masked
 
 SUBSCRIBE = masked(b'{"type":"subscribe","stores":[{"id":1,"name":"a"}]}')
@@ -61,14 +60,14 @@ async def test_a_descriptor_is_left_before_it_is_closed(
     monkeypatch.setattr(Socket, "connection_lost", watched)
     async with running() as front, front.client() as witness:
         await witness.subscribe(1, "a")
-        async with _plain_client(front) as (reader, writer):
+        async with plain_client(front) as (reader, writer):
             writer.write(SUBSCRIBE)
             for _ in range(2):
-                await _read_raw(reader)
+                await read_raw(reader)
             end(front, writer)
             await front.multiplexer.commit("a")
             await witness.hear()
-            await _until(lambda: lost != [])
+            await turn_until(lambda: lost != [])
             assert lost[0] == (True, -1)
             async with front.client() as heir:
                 await front.multiplexer.commit("a")
@@ -82,10 +81,10 @@ async def test_nothing_is_overtaken() -> None:
     """Whatever waits in the transport, of a large update and of answers to pings: all frames come whole, in order."""
     async with running() as front, front.client() as quick:
         await quick.subscribe(1, "a")
-        async with _plain_client(front, receive_buffer=4096) as (reader, writer):
+        async with plain_client(front, receive_buffer=4096) as (reader, writer):
             writer.write(SUBSCRIBE)
             for _ in range(2):
-                await _read_raw(reader)
+                await read_raw(reader)
             parted = 0
             for turn in range(30):
                 await front.multiplexer.commit("a", padding=60_000)
@@ -97,7 +96,7 @@ async def test_nothing_is_overtaken() -> None:
             pongs: list[int] = []
             version, end = 0, front.multiplexer.truth.versions["a{}"]
             while len(pongs) < 30 or version < end:
-                opcode, payload = await _read_raw(reader)
+                opcode, payload = await read_raw(reader)
                 if opcode == Opcode.PONG:
                     pongs.append(int(payload))
                     continue
@@ -106,6 +105,6 @@ async def test_nothing_is_overtaken() -> None:
                 version = frame["to"] if frame["type"] == "update" else frame["version"]
             assert pongs == list(range(30))
             assert 0 < parted < 30, "it went past the transport, and then it had to wait"
-            await _until(lambda: slow._wire is not None and slow._wire.fileno() != -1)
+            await turn_until(lambda: slow._wire is not None and slow._wire.fileno() != -1)
             await front.multiplexer.commit("a")
-            assert json.loads((await _read_raw(reader))[1])["to"] == end + 1, "and past it again"
+            assert json.loads((await read_raw(reader))[1])["to"] == end + 1, "and past it again"

@@ -1,9 +1,8 @@
 import asyncio
 import json
-import os
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from ipaddress import ip_network
 
@@ -18,7 +17,7 @@ from front.listener import SEND_BUFFER, shared_port
 from front.proxies import Proxies
 from front.rules import Rules
 
-from .running import DEADLINE, GATE, Running, on_both_loops, running, soon
+from .running import GATE, Running, on_both_loops, running, soon, turn_until
 from .wire import Json, masked, request
 
 
@@ -69,7 +68,7 @@ async def test_slow_heads_are_not_waited_for(monkeypatch: pytest.MonkeyPatch) ->
             assert await client.hear() == {"type": "pong"}
         assert await ended(silent) == b""
         assert await ended(slow) == b""
-        await until(lambda: not front.listener.server_state.connections)
+        await turn_until(lambda: not front.listener.server_state.connections)
 
 
 @on_both_loops
@@ -89,7 +88,7 @@ async def test_a_flood_of_headers() -> None:
     async with running() as front, stranger(front) as (reader, writer):
         writer.write(b"GET /ws HTTP/1.1\r\n" + b"X: y\r\n" * MAX_HEAD)
         assert (await ended(reader)).startswith(b"HTTP/1.1 431 ") or not front.sockets
-        await until(lambda: not front.listener.server_state.connections)
+        await turn_until(lambda: not front.listener.server_state.connections)
 
 
 @on_both_loops
@@ -98,7 +97,7 @@ async def test_a_flood_of_cookies() -> None:
     async with running() as front, stranger(front) as (reader, writer):
         writer.write(b"GET /ws HTTP/1.1\r\nCookie: " + b"a=b; " * MAX_HEAD)
         assert (await ended(reader)).startswith(b"HTTP/1.1 431 ") or not front.sockets
-        await until(lambda: not front.listener.server_state.connections)
+        await turn_until(lambda: not front.listener.server_state.connections)
 
 
 @on_both_loops
@@ -141,7 +140,7 @@ async def test_a_token_among_the_subprotocols() -> None:
             assert ada.subprotocol == "fluxwire"
             await ada.send('{"type":"hello","protocols":[1],"client":"c"}')
             assert json.loads(await soon(ada.recv()))["actor"] == "ada"
-        await until(lambda: not front.sockets)
+        await turn_until(lambda: not front.sockets)
 
 
 def behind(address: str) -> Proxies:
@@ -162,7 +161,7 @@ async def test_too_many_connections_of_an_address(path: str) -> None:
             # Two that never come to an end: the announcement of a proxy alone counts them.
             for writer in (first, second):
                 writer.write(b"PROXY TCP4 203.0.113.2 127.0.0.1 1 2\r\nGET /")
-            await until(lambda: not rules.addresses.has_room("203.0.113.2"))
+            await turn_until(lambda: not rules.addresses.has_room("203.0.113.2"))
             async with stranger(front) as (reader, writer):
                 writer.write(eve)
                 answer = await ended(reader)
@@ -171,8 +170,8 @@ async def test_too_many_connections_of_an_address(path: str) -> None:
             async with stranger(front) as (reader, writer):
                 writer.write(bob)
                 assert (await soon(reader.readuntil(b"\r\n"))).split()[1] in {b"101", b"404", b"200"}
-        await until(lambda: rules.addresses.has_room("203.0.113.2"))
-        await until(lambda: rules.addresses._counts == {})
+        await turn_until(lambda: rules.addresses.has_room("203.0.113.2"))
+        await turn_until(lambda: rules.addresses._counts == {})
 
 
 @on_both_loops
@@ -223,11 +222,11 @@ async def test_too_many_connections_of_an_actor() -> None:
             assert await third.code() == 4203
             async with front.client(hello=False) as other:
                 await other.hello("bob")
-        await until(lambda: rules.actors._counts == {})
+        await turn_until(lambda: rules.actors._counts == {})
         async with front.client() as again:
             await again.say(type="nonsense")
             assert await again.code() == 4001
-        await until(lambda: rules.actors._counts == {})
+        await turn_until(lambda: rules.actors._counts == {})
         assert rules.refusals.counts == {4203: 1, 4001: 1}
 
 
@@ -280,7 +279,7 @@ async def test_a_log_filled_by_refusals(caplog: pytest.LogCaptureFixture, monkey
                 hello = {"type": "hello", "protocols": [1], "client": "c"}
                 writer.write(masked(json.dumps(hello | {"token": token} if where % 3 == 2 else hello).encode()))
                 await ended(reader)
-        await until(lambda: "refused" in caplog.text)
+        await turn_until(lambda: "refused" in caplog.text)
         assert rules.refusals.counts == {4101: 100}
     assert len([record for record in caplog.records if record.name == "front"]) <= 2
     assert token.rpartition(".")[2] not in caplog.text
@@ -295,7 +294,7 @@ async def test_clients_that_vanish_in_the_doorway() -> None:
                 writer.write(data)
                 writer.write_eof()
                 assert b"400" not in await ended(reader)
-        await until(lambda: not front.listener.server_state.connections)
+        await turn_until(lambda: not front.listener.server_state.connections)
 
 
 @on_both_loops
@@ -323,12 +322,6 @@ async def test_compressed_on_a_real_socket() -> None:
             assert frames[2]["document"] == front.multiplexer.truth.document
             await front.multiplexer.commit("a", padding=5_000)
             assert json.loads(await soon(ada.recv()))["to"] == 1
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(DEADLINE):
-        while not condition():
-            await asyncio.to_thread(os.sched_yield)
 
 
 def test_sockets_inherit_their_buffer() -> None:

@@ -4,8 +4,8 @@ import json
 import httpx
 import pytest
 
-from .running import Running, running, soon
-from .test_doorway import stranger, until
+from .running import Running, running, soon, turn_until
+from .test_doorway import stranger
 from .test_stream import hello, stores
 from .wire import Json
 
@@ -29,12 +29,12 @@ def kinds(frames: list[Json]) -> list[str]:
 
 async def gone(front: Running) -> None:
     """Wait until the hub knows nobody any more."""
-    await until(lambda: not front.server.hub._clients)
+    await turn_until(lambda: not front.server.hub._clients)
 
 
 async def holding(front: Running) -> None:
     """Wait until somebody holds a store."""
-    await until(lambda: any(len(store.crowd) for store in front.server.hub._stores._stores.values()))
+    await turn_until(lambda: any(len(store.crowd) for store in front.server.hub._stores._stores.values()))
 
 
 async def test_news_at_once() -> None:

@@ -1,6 +1,6 @@
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import httptools
@@ -12,14 +12,8 @@ from front.jwks import Jwks, fetch_keys
 from front.keys import BadKeys, is_signed
 
 from .issuer import EC, RSA, RSA_NEXT, Endpoint, endpoint, listed, public, signed
-from .running import DEADLINE, running, soon
+from .running import running, soon, turn_until
 from .wire import KEY
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(DEADLINE):
-        while not condition():
-            await asyncio.to_thread(os.sched_yield)
 
 
 @asynccontextmanager
@@ -46,9 +40,9 @@ async def test_keys_are_exchanged(monkeypatch: pytest.MonkeyPatch) -> None:
     async with endpoint() as end:
         end.says(listed(public(RSA, "old")))
         async with following(end) as gate:
-            await until(lambda: admits(gate, signed(RSA, "old")))
+            await turn_until(lambda: admits(gate, signed(RSA, "old")))
             end.says(listed(public(RSA_NEXT, "new"), public(EC, "e")))
-            await until(lambda: _quietly(gate, signed(RSA_NEXT, "new")))
+            await turn_until(lambda: _quietly(gate, signed(RSA_NEXT, "new")))
             assert admits(gate, signed(EC, "e"))
             with pytest.raises(TokenRefused):
                 gate.verify(signed(RSA, "old"))
@@ -84,13 +78,13 @@ async def test_an_issuer_that_hangs_or_lies(
     async with endpoint() as end:
         end.says(listed(public(RSA, "r")))
         async with following(end) as gate:
-            await until(lambda: _quietly(gate, signed(RSA, "r")))
+            await turn_until(lambda: _quietly(gate, signed(RSA, "r")))
             if answer is None:
                 end.answer = None
             else:
                 end.says(answer, status)
             asked = end.asked
-            await until(lambda: end.asked >= asked + 4)
+            await turn_until(lambda: end.asked >= asked + 4)
             assert admits(gate, signed(RSA, "r"))
             with pytest.raises(TokenRefused):
                 gate.verify(signed(RSA_NEXT, "evil"))
@@ -103,7 +97,7 @@ async def test_unknown_keys_do_not_become_requests() -> None:
         end.says(listed(public(RSA, "r")))
         async with following(end) as gate:
             token = signed(RSA, "r")
-            await until(lambda: admits(gate, token))
+            await turn_until(lambda: admits(gate, token))
             for number in range(100):
                 with pytest.raises(TokenRefused):
                     gate.verify(signed(EC, f"guess {number}"))
@@ -143,7 +137,7 @@ async def test_on_the_wire(monkeypatch: pytest.MonkeyPatch) -> None:
                 assert await early.code() == 4205
             end.says(listed(public(RSA, "r")))
             end.end()
-            await until(lambda: _quietly(gate, signed(RSA, "r")))
+            await turn_until(lambda: _quietly(gate, signed(RSA, "r")))
             async with front.client(hello=False) as again:
                 await again.say(type="hello", protocols=[1], token=signed(RSA, "r"), client="c")
                 assert (await again.hear())["actor"] == "ada"
@@ -163,7 +157,7 @@ async def test_tokens_that_were_seen(monkeypatch: pytest.MonkeyPatch) -> None:
         end.says(listed(public(EC, "e")))
         async with following(end) as gate:
             one, two, three = (signed(EC, "e", n=number) for number in range(3))
-            await until(lambda: admits(gate, one))
+            await turn_until(lambda: admits(gate, one))
             assert admits(gate, one)
             assert len(checked) == 1
             forged = one.rpartition(".")[0] + "." + two.rpartition(".")[2]

@@ -88,7 +88,7 @@ async def test_it_goes_on_where_it_was() -> None:
 
 async def test_silence_is_filled(monkeypatch: pytest.MonkeyPatch) -> None:
     """A comment now and then tells proxies that the stream lives; nobody has to answer it."""
-    monkeypatch.setattr("front.server.HEARTBEAT", 0.1)
+    monkeypatch.setattr("front.client_socket.HEARTBEAT", 0.1)
     monkeypatch.setattr("front.ticks.SLOT", 0.05)
     monkeypatch.setattr("front.server.SWEEP", 0.02)
     async with running() as front, listening(front, hello(), stores("a")) as listener:
@@ -174,7 +174,7 @@ async def test_refusals() -> None:
 
 async def test_a_body_that_never_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is waited for as long as for a hello."""
-    monkeypatch.setattr("front.server.HELLO_WITHIN", 0.1)
+    monkeypatch.setattr("front.client_socket.HELLO_WITHIN", 0.1)
     monkeypatch.setattr("front.ticks.SLOT", 0.05)
     monkeypatch.setattr("front.server.SWEEP", 0.02)
     async with running() as front, stranger(front) as (reader, writer):
