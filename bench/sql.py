@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import asyncpg  # noqa: TID251 -- what is measured is the database, with nobody between
 import orjson
 
-from multiplexer.database import SESSION
+from multiplexer.database import DISPATCH, SESSION, Sent
 
 from .database import Cluster, cluster
 from .harness import Figure, Options, alone, compared
@@ -54,9 +54,11 @@ ONE_ACTION_A_TRANSACTION = """
 \\set n :n + 1
 \\set room random(0, 49)
 select * from flux.dispatch(
-  (select term from flux.term), array['u' || :client_id], array['{}'], array['c' || :seed], array[0],
-  array[:n::bigint], array['post_message'],
-  array['{"room": "r' || :room || '", "body": "hello, this is a message of usual length"}'], array[null]
+  (select term from flux.term),
+  array[row(
+    'u' || :client_id, '{}', 'c' || :seed, 0, :n::bigint, 'post_message',
+    '{"room": "r' || :room || '", "body": "hello, this is a message of usual length"}', null, null, null, null
+  )::flux.sent]
 );
 """
 
@@ -118,9 +120,7 @@ class Sender:
         prepared = [self._batch(batch, name, room) for batch in range(batches)]
         began = time.perf_counter()
         for arguments in prepared:
-            rows = await self._connection.fetch(
-                "select * from flux.dispatch($1, $2, $3, $4, $5, $6, $7, $8, $9)", *arguments
-            )
+            rows = await self._connection.fetch(DISPATCH, *arguments)
             assert {row["status"] for row in rows} == {status}, rows[0]
         took = time.perf_counter() - began
         await self._connection.execute("delete from flux.patch")
@@ -143,10 +143,10 @@ class Sender:
             ).decode()
             for i in range(BATCH)
         ]
-        return (
-            self._term, [f"u{member}" for member in who], ["{}"] * BATCH, ["bench"] * BATCH, [0] * BATCH,
-            [self._numbers[member] for member in who], [name] * BATCH, params, [None] * BATCH,
-        )  # fmt: skip
+        return self._term, [
+            Sent(f"u{member}", "{}", "bench", 0, self._numbers[member], name, text, refusal=None)
+            for member, text in zip(who, params, strict=True)
+        ]
 
     async def execute(self, statement: str) -> None:
         """Run a statement beside."""

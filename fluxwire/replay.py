@@ -28,7 +28,7 @@ from fluxwire.stack.database import connect, database_url
 from fluxwire.stack.errors import StackError
 from fluxwire.stack.folder import choose
 from fluxwire.stack.progress import gauge
-from multiplexer.database import SESSION
+from multiplexer.database import DISPATCH, SESSION, Sent
 
 BATCH = 60
 """Actions in one transaction, as a multiplexer takes them."""
@@ -38,7 +38,6 @@ SHOW_EVERY = 0.5
 """Seconds between two looks at how far it is."""
 LEADER = "fluxwire replay"
 
-REPLAY = "select status, reply, code, message from flux.replay($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
 LAST = "select actor, client, lane, number, at from flux.action order by seq desc limit 1"
 LEAD = "select l.silence, t.leader from flux.leader() l, flux.term t"
 TAKE_LEAD = "select flux.take_lead(term, $1) from flux.term"
@@ -127,23 +126,25 @@ class Target:
 
     async def _run(self, batch: Sequence[Logged]) -> Sequence[asyncpg.Record]:
         try:
-            return await self._connection.fetch(
-                REPLAY,
-                self._term,
-                [entry.actor for entry in batch],
-                [entry.claims for entry in batch],
-                [entry.client for entry in batch],
-                [entry.lane for entry in batch],
-                [entry.number for entry in batch],
-                [entry.name for entry in batch],
-                [entry.params for entry in batch],
-                [entry.refusal for entry in batch],
-                [entry.at for entry in batch],
-                [entry.seed for entry in batch],
-                [entry.positions and msgspec.json.encode(entry.positions).decode() for entry in batch],
-            )
+            return await self._connection.fetch(DISPATCH, self._term, [_sent(entry) for entry in batch])
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
             raise StackError(f"{batch[0]}, or one soon after it, cannot be run.", str(exc)) from exc
+
+
+def _sent(entry: Logged) -> Sent:
+    return Sent(
+        actor=entry.actor,
+        claims=entry.claims,
+        client=entry.client,
+        lane=entry.lane,
+        number=entry.number,
+        name=entry.name,
+        params=entry.params,
+        refusal=entry.refusal,
+        at=entry.at,
+        seed=entry.seed,
+        positions=entry.positions and msgspec.json.encode(entry.positions).decode(),
+    )
 
 
 def _difference(entry: Logged, result: asyncpg.Record) -> str | None:

@@ -10,7 +10,8 @@ import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import asyncpg
 
@@ -34,6 +35,8 @@ SESSION = {"search_path": '""', "timezone": "UTC", "datestyle": "ISO", "extra_fl
 TOGETHER = 20
 """Most stores rendered in one statement: that bounds what one of them can cost the others, in time and in memory."""
 DOORBELL = "flux"
+DISPATCH = "select * from flux.dispatch($1, $2)"
+"""Takes the term, and each action as :class:`Sent`; answers with rows like :class:`Result`."""
 TRANSIENT = re.compile("40|53|57P0|55P03|25006")
 """SQLSTATEs of faults that pass: serialization, deadlock, resources, shutdown, lock timeout, read-only."""
 
@@ -73,6 +76,24 @@ def _translated() -> Iterator[None]:
         raise DatabaseLost(str(error) or type(error).__name__) from error
     except asyncpg.PostgresError as error:
         raise _Failed(error) from error
+
+
+class Sent(NamedTuple):
+    """An action as ``flux.dispatch`` takes it, the type ``flux.sent``; ``claims`` and ``params`` are JSON text."""
+
+    actor: str
+    claims: str
+    client: str
+    lane: int
+    number: int
+    name: str
+    params: str
+    refusal: str | None
+    """A code to refuse it with instead of running it."""
+    at: datetime | None = None
+    """The time, the seed and where the sequences stood (JSON text): of an action that is replayed."""
+    seed: str | None = None
+    positions: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -418,16 +439,21 @@ class Database:
         try:
             with _translated():
                 rows = await self._dispatching.fetch(
-                    "select * from flux.dispatch($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                    DISPATCH,
                     term,
-                    [action.actor for action in actions],
-                    [action.claims for action in actions],
-                    [action.client for action in actions],
-                    [action.lane for action in actions],
-                    [action.number for action in actions],
-                    [action.name for action in actions],
-                    [action.params for action in actions],
-                    refusals,
+                    [
+                        Sent(
+                            actor=action.actor,
+                            claims=action.claims,
+                            client=action.client,
+                            lane=action.lane,
+                            number=action.number,
+                            name=action.name,
+                            params=action.params,
+                            refusal=refusal,
+                        )
+                        for action, refusal in zip(actions, refusals, strict=True)
+                    ],
                 )
         except _Failed as error:
             raise BatchFailed(str(error), transient=error.transient) from error

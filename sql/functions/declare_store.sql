@@ -27,7 +27,7 @@ begin
   -- What was not declared was held by nobody.
   if _before.private <> declare_store.private then
     -- Its keys have the actor now, or no longer.
-    perform flux.begin_epoch();
+    perform flux.begin_epoch(), flux.touch_all();
   elsif _before.name is not null and _before.permit is distinct from declare_store.permit then
     perform flux.touch_all();
   end if;

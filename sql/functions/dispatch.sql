@@ -1,14 +1,4 @@
-create or replace function flux.dispatch(
-  term bigint,
-  actors text[],
-  claims text[],
-  clients text[],
-  lanes integer[],
-  numbers bigint[],
-  names text[],
-  params text[],
-  refusals text[]
-)
+create or replace function flux.dispatch(term bigint, actions flux.sent[])
 returns table (
   status text,
   reply text,
@@ -28,9 +18,7 @@ as $$
 #variable_conflict use_column
 declare
   _tx constant xid8 := pg_current_xact_id();
-  -- Of a replay: the times, seeds and positions of sequences that the log gives.
-  _replayed constant jsonb := nullif(current_setting('flux.replayed', true), '')::jsonb;
-  _count constant integer := cardinality(dispatch.names);
+  _count constant integer := cardinality(dispatch.actions);
   _used bigint[];
   _held boolean[];
   _deferred text;
@@ -54,7 +42,7 @@ begin
   -- Counters first, locked in one order, before anything runs.
   insert into flux.client as c (actor, client, lane)
   select distinct u.actor, u.client, u.lane
-  from unnest(dispatch.actors, dispatch.clients, dispatch.lanes) as u (actor, client, lane)
+  from unnest(dispatch.actions) as u
   order by u.actor, u.client, u.lane
   on conflict do nothing;
 
@@ -65,7 +53,7 @@ begin
     from flux.client c
     where (c.actor, c.client, c.lane) in (
       select u.actor, u.client, u.lane
-      from unnest(dispatch.actors, dispatch.clients, dispatch.lanes) as u (actor, client, lane)
+      from unnest(dispatch.actions) as u
     )
     order by c.actor, c.client, c.lane
     for update
@@ -81,24 +69,20 @@ begin
 
   for _sent in
     select u.*, dense_rank() over (order by u.actor, u.client, u.lane)::integer as slot
-    from unnest(
-      dispatch.actors, dispatch.claims, dispatch.clients, dispatch.lanes, dispatch.numbers,
-      dispatch.names, dispatch.params, dispatch.refusals
-    ) with ordinality as u (actor, claims, client, lane, number, name, params, refusal, place)
+    from unnest(dispatch.actions) with ordinality as u (
+      actor, claims, client, lane, number, name, params, refusal, at, seed, positions, place
+    )
     order by u.place
   loop
     if _held[_sent.slot] then
       _result := flux.no_outcome('retry', 'held', 'An earlier action of this client has to be tried again first.');
     elsif _sent.number = _used[_sent.slot] + 1 then
-      _now := coalesce(
-        (_replayed -> 'times' ->> (_sent.place - 1)::integer)::timestamptz,
-        greatest(clock_timestamp(), _now + interval '1 microsecond')
-      );
+      _now := coalesce(_sent.at, greatest(clock_timestamp(), _now + interval '1 microsecond'));
       _times[_sent.place] := _now;
-      if _replayed -> 'positions' ->> (_sent.place - 1)::integer is not null then
-        perform flux.set_positions((_replayed -> 'positions' ->> (_sent.place - 1)::integer)::jsonb);
+      if _sent.positions is not null then
+        perform flux.set_positions(_sent.positions);
       end if;
-      _seeds[_sent.place] := coalesce(_replayed -> 'seeds' ->> (_sent.place - 1)::integer, gen_random_uuid()::text);
+      _seeds[_sent.place] := coalesce(_sent.seed, gen_random_uuid()::text);
       _result := flux.run(
         _sent.place::integer, _sent.actor, _sent.claims, _sent.name, _sent.params, _sent.refusal, _deferred, _now,
         _seeds[_sent.place]
@@ -114,13 +98,14 @@ begin
       select r.place
       into _first
       from unnest(_ran) as r (place)
-      where dispatch.numbers[r.place] = _sent.number
-        and dispatch.clients[r.place] = _sent.client
-        and dispatch.actors[r.place] = _sent.actor
-        and dispatch.lanes[r.place] = _sent.lane;
+      where (dispatch.actions[r.place]).number = _sent.number
+        and (dispatch.actions[r.place]).client = _sent.client
+        and (dispatch.actions[r.place]).actor = _sent.actor
+        and (dispatch.actions[r.place]).lane = _sent.lane;
       if found then
         _result := flux.again(
-          dispatch.names[_first], dispatch.params[_first], _sent.name, _sent.params, _results[_first]
+          (dispatch.actions[_first]).name, (dispatch.actions[_first]).params, _sent.name, _sent.params,
+          _results[_first]
         );
         _result.same_as := _first;
       else
@@ -163,12 +148,11 @@ begin
       actor, claims, client, lane, number, name, params, at, took, seed, status, reply, code, message,
       constraint_name, column_name, sqlstate, stores, positions
     )
-    select u.actor, u.claims, u.client, u.lane, u.number, u.name, u.params, u.at, o.took, u.seed,
+    select u.actor, u.claims, u.client, u.lane, u.number, u.name, u.params, _times[u.place], o.took, _seeds[u.place],
       o.status, o.reply, o.code, o.message, o.constraint_name, o.column_name, o.sqlstate, o.stores, o.positions
-    from unnest(
-      dispatch.actors, dispatch.claims, dispatch.clients, dispatch.lanes, dispatch.numbers,
-      dispatch.names, dispatch.params, _times, _seeds
-    ) with ordinality as u (actor, claims, client, lane, number, name, params, at, seed, place)
+    from unnest(dispatch.actions) with ordinality as u (
+      actor, claims, client, lane, number, name, params, refusal, at, seed, positions, place
+    )
     join outcome o on o.place = u.place
     where u.place = any (_ran)
     order by u.place
@@ -189,18 +173,16 @@ begin
   if 0 = any (_used) then
     -- Clients that began beyond 1 leave no trace.
     delete from flux.client c
-    using unnest(dispatch.actors, dispatch.clients, dispatch.lanes) as u (actor, client, lane)
+    using unnest(dispatch.actions) as u
     where c.actor = u.actor and c.client = u.client and c.lane = u.lane and c.number = 0;
   end if;
 end;
 $$;
 
-comment on function flux.dispatch(bigint, text[], text[], text[], integer[], bigint[], text[], text[], text[]) is $$
+comment on function flux.dispatch(bigint, flux.sent[]) is $$
 Run a batch of actions in one transaction, each in a subtransaction of its own, and log them.
 
-The arrays are parallel, one element an action: actor, claims (JSON text), client id, lane, number, name, params (JSON
-text as the client wrote it), refusals (a code to refuse it with instead of running it, or null). Returns one row an
-action, in their order: status `ok` or `refused` (the number is used, the action is logged), `invalid` (not tried) or
-`retry` (a transient fault: send it again, the number is not used), reply and stores (key to version) as JSON text.
-Raises FX002 when the term has ended. Rings the doorbell once if a store changed.
+Returns one row an action, in their order: status `ok` or `refused` (the number is used, the action is logged),
+`invalid` (not tried) or `retry` (a transient fault: send it again, the number is not used), reply and stores (key to
+version) as JSON text. Raises FX002 when the term has ended. Rings the doorbell once if a store changed.
 $$;

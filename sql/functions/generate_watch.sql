@@ -191,7 +191,7 @@ $f$ $sql$,
   elsif flux.moved_rows(_watch.members, flux.members(_source)) then
     -- Nothing recorded which, and since then documents may have been rendered with them that go by the versions of
     -- those without.
-    perform flux.begin_epoch();
+    perform flux.begin_epoch(), flux.touch_all();
   end if;
 
   if _watch.permission then

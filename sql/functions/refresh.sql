@@ -42,7 +42,7 @@ begin
   end loop;
   if _anew then
     -- Other arguments make other keys, whose versions have nothing to do with those of the keys before.
-    perform flux.begin_epoch();
+    perform flux.begin_epoch(), flux.touch_all();
   end if;
 
   -- One function that calls any action by its name: its branches are expressions, where a statement made of the name

@@ -21,9 +21,7 @@ begin
     delete from flux.heartbeat;
     insert into flux.heartbeat (term, beat_at) values (_term, clock_timestamp());
     -- After a failover or a restore, versions that clients hold may be given out again for other contents.
-    update flux.epoch as e
-    set epoch = left(replace(gen_random_uuid()::text, '-', ''), 8), history = flux.history()
-    where e.history <> flux.history();
+    perform flux.begin_epoch() from flux.epoch e where e.history <> flux.history();
     -- What a lost leader left behind its successor tells; where that is much it compares versions instead.
     if (select count(*) from (select from flux.patch limit 10001) as p) > 10000 then
       delete from flux.patch p where p.tx < pg_snapshot_xmin(pg_current_snapshot()) and p.kick is null;

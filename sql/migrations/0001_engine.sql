@@ -148,6 +148,24 @@ create unlogged table flux.patch (
 
 create index on flux.patch (tx);
 
+-- An action as flux.dispatch takes it. Of one that is replayed the log gives the time, the seed and where the sequences
+-- stood, too.
+create type flux.sent as (
+  actor text,
+  -- JSON texts, as the token and the client have them.
+  claims text,
+  client text,
+  lane integer,
+  number bigint,
+  name text,
+  params text,
+  -- A code to refuse it with instead of running it.
+  refusal text,
+  at timestamptz,
+  seed text,
+  positions jsonb
+);
+
 -- What became of one action, inside of flux.dispatch.
 create type flux.result as (
   status text,

@@ -8,7 +8,8 @@ import asyncpg
 import jsonpatch
 import orjson
 
-from multiplexer.database import SESSION
+from multiplexer import database
+from multiplexer.database import DISPATCH, SESSION
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -47,16 +48,14 @@ class Sql:
 
     async def dispatch(self, *batch: Sent, term: int | None = None) -> Sequence[asyncpg.Record]:
         return await self.connection.fetch(
-            "select * from flux.dispatch($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            DISPATCH,
             self.term if term is None else term,
-            [sent.actor for sent in batch],
-            ["{}"] * len(batch),
-            [sent.client for sent in batch],
-            [0] * len(batch),
-            [sent.number for sent in batch],
-            [sent.name for sent in batch],
-            [sent.params for sent in batch],
-            [sent.refusal for sent in batch],
+            [
+                database.Sent(
+                    sent.actor, "{}", sent.client, 0, sent.number, sent.name, sent.params, refusal=sent.refusal
+                )
+                for sent in batch
+            ],
         )
 
     async def statuses(self, *batch: Sent) -> list[tuple[str, str | None]]:
