@@ -19,7 +19,7 @@ from front.collector import settle
 from front.gates import TokenGate
 from front.http import application
 from front.hub import Hub
-from front.listener import listener, shared_port
+from front.listener import bound_port, listener
 from front.server import Server
 
 KEY = b"a key for the benchmark, of thirty-two bytes or more"
@@ -138,7 +138,7 @@ async def run(port: int, control_port: int) -> None:
     gate, bus = TokenGate(KEY), Bus()
     server = Server(hub=Hub(front="bench"), bus=bus, verify=gate.verify)
     http = application(server=server, gate=gate, web=None, guests=False)
-    with shared_port("127.0.0.1", port) as bound:
+    with bound_port("127.0.0.1", port, shared=True) as bound:
         bound.listen(4096)
         await asyncio.get_running_loop().create_server(lambda: Control(bus), "127.0.0.1", control_port)
         work = asyncio.create_task(server.run())

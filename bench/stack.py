@@ -73,6 +73,7 @@ def stack(servers: Cluster, url: str, folder: Path) -> Iterator[Stack]:
         "REDIS_URL": valkey.url(),
         "FLUXWIRE_HOST": "127.0.0.1",
         "FLUXWIRE_PORT": str(port),
+        "FLUXWIRE_SHARED_PORT": "1",
         "FLUXWIRE_KEY_FILE": str(folder / "key"),
         # All clients come from one address.
         "FLUXWIRE_ADDRESS_CONNECTIONS": "0",

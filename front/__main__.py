@@ -17,7 +17,7 @@ from .gates import TokenGate, Trust
 from .http import application
 from .hub import Hub
 from .jwks import Jwks
-from .listener import listener, shared_port
+from .listener import bound_port, listener
 from .origins import Origins
 from .proxies import Proxies
 from .rules import Rules
@@ -58,7 +58,9 @@ async def run(settings: Settings, bound: socket.socket) -> None:
     async def depart() -> None:
         await server.told.wait()
         server.leave()
-        port.close_door()
+        if settings.shared:
+            # The system sends whoever comes now to those who share the port. Else somebody has to tell balancers.
+            port.close_door()
         _logger.info("= leaving, and %d clients with us", len(server.sockets))
         await server.dismiss(server.sockets)
 
@@ -97,7 +99,7 @@ def main() -> int:
 
         loop_factory = uvloop.new_event_loop
     try:
-        bound = shared_port(settings.host, settings.port)
+        bound = bound_port(settings.host, settings.port, shared=settings.shared)
     except OSError as exc:
         print(f"cannot listen at {settings.host}:{settings.port}: {exc.strerror}", file=sys.stderr)  # noqa: T201
         return 1

@@ -22,6 +22,8 @@ HEAD_WITHIN = 10.0
 HTTP_WITHIN = 60.0
 """Seconds that plain HTTP has altogether; a connection carries one request."""
 
+_LEAVING = refusal(HTTPStatus.SERVICE_UNAVAILABLE, "This front is going away; ask again.", b"Retry-After: 0\r\n")
+
 _TOO_MANY = refusal(
     HTTPStatus.TOO_MANY_REQUESTS, "Too many connections of this address, or too fast.", b"Retry-After: 10\r\n"
 )
@@ -145,8 +147,9 @@ class Doorway(asyncio.Protocol):
         if self._proxy is not None and not self._count_in(self._rules.proxies.client(self._proxy, data[:end])):
             return
         self._proxy = None
-        if not self._rules.origins.admit_http(data[:end]):
-            self._refuse(*coded_refusal("forbidden", REFUSAL))
+        refused = self._refusal_of(data[:end])
+        if refused is not None:
+            self._refuse(*refused)
             return
         if is_for_stream(data):
             self._read_stream_head(transport, data, end + len(END_OF_HEAD))
@@ -167,6 +170,13 @@ class Doorway(asyncio.Protocol):
         transport.write(answer.response)
         protocol = self._accept(window=answer.window, token=answer.token, address=self._address)
         self._hand_over(transport, protocol, data[end:])
+
+    def _refusal_of(self, head: bytes) -> tuple[HTTPStatus, bytes] | None:
+        if not self._rules.origins.admit_http(head):
+            return coded_refusal("forbidden", REFUSAL)
+        if self._rules.leaving and (is_for_stream(head) or is_for_us(head)):
+            return HTTPStatus.SERVICE_UNAVAILABLE, _LEAVING
+        return None
 
     def _read_stream_head(self, transport: asyncio.Transport, data: bytes, end: int) -> None:
         length = length_of(data[:end])

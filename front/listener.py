@@ -85,8 +85,13 @@ def listener(*, http: ASGIApp, accept: Accept) -> Listener:
     return Listener(config)
 
 
-def shared_port(host: str, port: int) -> socket.socket:
-    """Bind a port that other fronts of this machine may bind as well; the system spreads clients over them.
+def bound_port(host: str, port: int, *, shared: bool) -> socket.socket:
+    """Bind a port.
+
+    Args:
+        host: Where to listen.
+        port: Where to listen; 0 lets the system choose.
+        shared: Whether other fronts of this machine may bind it as well; the system then spreads clients over them.
 
     Raises:
         OSError: The address is not ours, or somebody else has it.
@@ -96,7 +101,8 @@ def shared_port(host: str, port: int) -> socket.socket:
     bound = socket.socket(family, kind, protocol)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if shared:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         # Every accepted connection inherits it; the system's own default grows to megabytes.
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         bound.bind(address)

@@ -17,7 +17,7 @@ class Rules:
 
     """
 
-    __slots__ = ("actors", "addresses", "cookie", "frames", "limits", "origins", "proxies", "refusals")
+    __slots__ = ("actors", "addresses", "cookie", "frames", "leaving", "limits", "origins", "proxies", "refusals")
 
     def __init__(
         self,
@@ -37,3 +37,5 @@ class Rules:
         """Connections by actor; their rate is that of actions."""
         self.frames = Bucket(limits.frames)
         self.refusals = Refusals()
+        self.leaving = False
+        """Whether the front sends its clients to others, and lets in no more."""

@@ -127,8 +127,9 @@ class Server:
         return not self.left.is_set() and self.hub.ready(self.now())
 
     def leave(self) -> None:
-        """Be ready no more: load balancers send nobody else."""
+        """Be ready no more, and let in nobody who would stay: load balancers send them elsewhere."""
         self.left.set()
+        self.rules.leaving = True
 
     @property
     def sockets(self) -> list[Socket]:

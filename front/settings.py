@@ -36,7 +36,7 @@ class Settings:
     host: str = "127.0.0.1"
     """Where to listen; FLUXWIRE_HOST."""
     port: int = 8000
-    """Shared with other fronts of this machine; FLUXWIRE_PORT."""
+    """0 lets the system choose; FLUXWIRE_PORT."""
     web: Path | None = None
     """Folder of the built web client, served at ``/``; FLUXWIRE_WEB."""
     pace: Pace = DEFAULT_PACE
@@ -60,6 +60,8 @@ class Settings:
     """What that issuer calls itself; FLUXWIRE_ISSUER."""
     metrics: bool = False
     """Whether ``/metrics`` answers; FLUXWIRE_METRICS=1."""
+    shared: bool = False
+    """Whether other fronts of this machine listen there as well; FLUXWIRE_SHARED_PORT=1."""
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -76,8 +78,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     redis_url = reader.redis("REDIS_URL")
     jwks_url = reader.jwks("FLUXWIRE_JWKS_URL")
     key = reader.key("FLUXWIRE_KEY_FILE", needed=not jwks_url)
-    # 0 lets the system choose.
     port = reader.number("FLUXWIRE_PORT", 8000, range(65_536))
+    shared = reader.switch("FLUXWIRE_SHARED_PORT")
     most_parcels = reader.number("FLUXWIRE_BUS_PARCELS", MAX_PARCELS, range(1, 10**9))
     web = reader.folder("FLUXWIRE_WEB")
     guests = reader.switch("FLUXWIRE_GUESTS")
@@ -110,6 +112,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         namespace=environment.get("FLUXWIRE_NAMESPACE") or "fluxwire",
         host=environment.get("FLUXWIRE_HOST") or "127.0.0.1",
         port=port,
+        shared=shared,
         web=web,
         pace=pace,
         metrics=metrics,

@@ -97,15 +97,30 @@ async def test_every_function_of_the_engine_is_named(database18: str) -> None:
     assert named - tables == {row["proname"] for row in rows}
 
 
+def section(page: str, title: str) -> str:
+    """One section of a page."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    (found,) = (part for part in text.split("\n## ") if part.startswith(f"{title}\n"))
+    return found
+
+
 def test_every_setting_is_named() -> None:
     """docs/operations.md has exactly the settings that the code reads."""
     read = {
         name
         for path in CODE
-        for name in re.findall(r"\"((?:FLUXWIRE_[A-Z_]+)|DATABASE_URL|REDIS_URL)\"", path.read_text(encoding="utf-8"))
+        for name in re.findall(
+            r"\"(FLUXWIRE_(?!HAPROXY_)[A-Z_]+|DATABASE_URL|REDIS_URL)\"", path.read_text(encoding="utf-8")
+        )
     }
-    page = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
-    assert read == set(re.findall(r"^\| `([A-Z_]+)` \|", page, re.MULTILINE))
+    assert read == set(re.findall(r"^\| `([A-Z_]+)` \|", section("docs/operations.md", "Settings"), re.MULTILINE))
+
+
+def test_every_setting_of_haproxy_is_named() -> None:
+    """docs/operations.md has exactly the variables that its configuration reads."""
+    configuration = (ROOT / "docker/haproxy/haproxy.cfg").read_text(encoding="utf-8")
+    page = section("docs/operations.md", "HAProxy")
+    assert set(re.findall(r"FLUXWIRE_HAPROXY_\w+", configuration)) == set(re.findall(r"FLUXWIRE_HAPROXY_\w+", page))
 
 
 def test_every_command_is_named() -> None:

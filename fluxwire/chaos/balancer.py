@@ -1,39 +1,31 @@
-"""HAProxy in front of the fronts, where it is installed."""
+"""HAProxy in front of the fronts, where it is installed, with the configuration that Fluxwire ships."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from fluxwire.stack.folder import CHECKOUT
 from fluxwire.stack.process import Program
 
 NAME = "haproxy"
-# A front that stands still is out after two checks, and its clients are sent elsewhere.
-CONFIGURATION = """\
-defaults
-  mode http
-  timeout connect 2s
-  timeout client 70s
-  timeout server 70s
-  timeout tunnel 70s
-  timeout check 500ms
-  option redispatch
-
-frontend clients
-  bind {host}:{port}
-  default_backend fronts
-
-backend fronts
-  balance leastconn
-  option httpchk GET /readyz
-  default-server check inter 250ms fall 2 rise 1 on-marked-down shutdown-sessions
-{servers}
-"""
+CONFIGURATION = CHECKOUT / "docker" / "haproxy" / "haproxy.cfg"
+SERVERS = re.compile(r"(?:^  server .*\n)+", re.MULTILINE)
+# All clients have one address here, and a front that stands still is out after two checks.
+HERE = {
+    "FLUXWIRE_HAPROXY_ADDRESS_RATE": "1000000",
+    "FLUXWIRE_HAPROXY_ADDRESS_CONNECTIONS": "1000000",
+    "FLUXWIRE_HAPROXY_CHECK_EVERY": "250ms",
+    "FLUXWIRE_HAPROXY_CHECK_WITHIN": "500ms",
+}
 
 
-def program(host: str, port: int, fronts: Mapping[str, int], folder: Path) -> Program | None:
+def program(
+    host: str, port: int, fronts: Mapping[str, int], folder: Path, settings: Mapping[str, str] | None = None
+) -> Program | None:
     """Describe HAProxy as a program.
 
     Args:
@@ -41,6 +33,7 @@ def program(host: str, port: int, fronts: Mapping[str, int], folder: Path) -> Pr
         port: Where it listens.
         fronts: Where each front is, by name.
         folder: Takes its configuration and its log.
+        settings: Variables of its configuration beside, or instead of, those for a machine of its own.
 
     Returns:
         None if it is not installed.
@@ -49,13 +42,13 @@ def program(host: str, port: int, fronts: Mapping[str, int], folder: Path) -> Pr
     found = shutil.which(NAME, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if found is None:
         return None
-    servers = "\n".join(f"  server {name} {host}:{at}" for name, at in fronts.items())
+    servers = "".join(f"  server {name} {host}:{at} cookie {name}\n" for name, at in fronts.items())
     configuration = folder / f"{NAME}.cfg"
-    configuration.write_text(CONFIGURATION.format(host=host, port=port, servers=servers))
+    configuration.write_text(SERVERS.sub(servers, CONFIGURATION.read_text(encoding="utf-8")))
     return Program(
         name=NAME,
         command=(found, "-db", "-f", str(configuration)),
-        environment=dict(os.environ),
+        environment={**os.environ, **HERE, "FLUXWIRE_HAPROXY_BIND": f"{host}:{port}", **(settings or {})},
         folder=folder,
         log=folder / f"{NAME}.log",
     )

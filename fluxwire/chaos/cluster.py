@@ -143,7 +143,9 @@ class Cluster(Stack):
             _, linked_ports[program.name] = await self._link(
                 f"clients>{program.name}", (self.host, port), (self.host, 0)
             )
-            linked_fronts.append(_told(program, REDIS_URL=f"unix://{bus}", FLUXWIRE_PORT=str(port)))
+            linked_fronts.append(
+                _told(program, REDIS_URL=f"unix://{bus}", FLUXWIRE_PORT=str(port), FLUXWIRE_SHARED_PORT="0")
+            )
         haproxy = balancer.program(self.host, self.args.port, linked_ports, near)
         doors = list(linked_ports.values())
         if haproxy is not None:

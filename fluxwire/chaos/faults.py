@@ -10,9 +10,12 @@ import asyncio
 import random
 import signal
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import asyncpg  # noqa: TID251 - it ends sessions
 import redis.asyncio as redis  # noqa: TID251 - it empties the server
+
+from fluxwire.stack.process import wait_until
 
 from . import balancer
 from .cluster import FRONTS, MULTIPLEXERS, Cluster
@@ -22,6 +25,8 @@ Fault = Callable[[Cluster, random.Random], Awaitable[str]]
 SHORT = (0.3, 2.0)
 LONG = (2.0, 5.0)
 """How long a process is paused or a link stalled, in seconds; the long one is longer than a leader may be silent."""
+RESTART = 30.0
+"""How long a front may take to send its clients away and to serve again, in seconds."""
 END_SESSIONS = """
 select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and usename like 'fluxwire%'
 """
@@ -63,6 +68,10 @@ def _cut(cluster: Cluster, name: str) -> str:
     return name
 
 
+def _serves_again(cluster: Cluster, name: str, before: int) -> bool:
+    return cluster.state.pids.get(name) not in {before, None} and cluster.ready()
+
+
 def _end(cluster: Cluster, name: str, number: signal.Signals = signal.SIGKILL) -> str:
     cluster.signal(name, number)
     return name
@@ -76,6 +85,18 @@ async def kill_front(cluster: Cluster, rng: random.Random) -> str:
 async def drain_front(cluster: Cluster, rng: random.Random) -> str:
     """A front is told to end, and sends its clients to the others first."""
     return _end(cluster, _front(rng), signal.SIGTERM)
+
+
+async def restart_fronts(cluster: Cluster, rng: random.Random) -> str:  # noqa: ARG001 - as all
+    """All fronts are restarted, each when the one before serves again: what a rolling upgrade is."""
+    for number in range(1, FRONTS + 1):
+        name = f"front-{number}"
+        pid = cluster.pid(name)
+        cluster.signal(name, signal.SIGTERM)
+        again = partial(_serves_again, cluster, name, pid)
+        if not await asyncio.to_thread(wait_until, again, RESTART):
+            raise TimeoutError(f"{name} does not serve again")
+    return "front-1..3"
 
 
 async def kill_leader(cluster: Cluster, rng: random.Random) -> str:  # noqa: ARG001 - as all
@@ -193,6 +214,7 @@ KINDS: dict[str, Fault] = {
     for fault in (
         kill_front,
         drain_front,
+        restart_fronts,
         kill_leader,
         kill_standby,
         kill_database,

@@ -223,6 +223,7 @@ class Stack:
             "REDIS_URL": self.state.redis_url,
             "FLUXWIRE_HOST": self.host,
             "FLUXWIRE_PORT": str(self.args.port),
+            "FLUXWIRE_SHARED_PORT": "1",
             "FLUXWIRE_KEY_FILE": self.state.key_file,
             # The example signs guests in by name.
             "FLUXWIRE_GUESTS": os.environ.get("FLUXWIRE_GUESTS", "1"),

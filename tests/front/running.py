@@ -24,7 +24,7 @@ from front.drain import DEFAULT_PACE, Pace
 from front.gates import TokenGate
 from front.http import application
 from front.hub import Hub
-from front.listener import Listener, listener, shared_port
+from front.listener import Listener, bound_port, listener
 from front.rules import Rules
 from front.server import Server
 
@@ -181,7 +181,7 @@ async def running(
     )
     http = application(server=server, gate=GATE, web=web, guests=guests, metrics=True)
     port = listener(http=http, accept=server.accept)
-    with shared_port("127.0.0.1", 0) as bound:
+    with bound_port("127.0.0.1", 0, shared=True) as bound:
         work = [asyncio.create_task(server.run()), asyncio.create_task(multiplexer.run())]
         bound.listen()  # so that clients may come at once
         serve = asyncio.create_task(port.serve(sockets=[bound]))

@@ -13,7 +13,7 @@ from websockets.typing import Subprotocol
 
 from front.handshake import MAX_HEAD
 from front.limits import Limits
-from front.listener import SEND_BUFFER, shared_port
+from front.listener import SEND_BUFFER, bound_port
 from front.proxies import Proxies
 from front.rules import Rules
 
@@ -324,9 +324,22 @@ async def test_compressed_on_a_real_socket() -> None:
             assert json.loads(await soon(ada.recv()))["to"] == 1
 
 
+async def test_nobody_new_stays_with_a_front_that_leaves() -> None:
+    """Health and plain requests are answered to the end; whoever would stay is sent elsewhere by a 503."""
+    async with running() as front, front.client() as client:
+        front.server.leave()
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{front.port}") as http:
+            assert (await http.get("/readyz")).status_code == 503
+            assert (await http.get("/healthz")).status_code == 200
+            for answer in (await http.get("/ws"), await http.post("/events", json=[])):
+                assert (answer.status_code, answer.headers["retry-after"]) == (503, "0")
+        await client.say(type="ping")
+        assert await client.hear() == {"type": "pong"}
+
+
 def test_sockets_inherit_their_buffer() -> None:
     """What the system keeps for a client is bounded on the listening socket already."""
-    with shared_port("127.0.0.1", 0) as bound:
+    with bound_port("127.0.0.1", 0, shared=True) as bound:
         bound.listen()
         with socket.create_connection(bound.getsockname()):
             accepted, _ = bound.accept()

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from front.http import GUEST_BODY
-from front.listener import shared_port
+from front.listener import bound_port
 
 from .running import GATE, running, soon
 
@@ -94,10 +94,12 @@ async def test_one_port_for_both() -> None:
 
 def test_several_fronts_share_a_port() -> None:
     """A second front of the machine may bind the port of the first; anybody else may not."""
-    with shared_port("127.0.0.1", 0) as first:
+    with bound_port("127.0.0.1", 0, shared=True) as first:
         port = first.getsockname()[1]
         first.listen()
-        with shared_port("127.0.0.1", port) as second:
+        with bound_port("127.0.0.1", port, shared=True) as second:
             second.listen()
+        with pytest.raises(OSError, match="in use"):
+            bound_port("127.0.0.1", port, shared=False)
         with socket.socket() as other, pytest.raises(OSError, match="in use"):
             other.bind(("127.0.0.1", port))

@@ -11,7 +11,7 @@ from websockets.asyncio.client import connect
 
 from broker.messages import Renew, Renewed
 from broker.redis_bus import RedisMultiplexerBus
-from front.listener import shared_port
+from front.listener import bound_port
 
 from .running import DEADLINE, Client, soon
 from .wire import KEY
@@ -47,6 +47,7 @@ def settings(tmp_path: Path, valkey: str, namespace: str, port: int) -> dict[str
         "FLUXWIRE_NAMESPACE": namespace,
         "FLUXWIRE_KEY_FILE": str(tmp_path / "key"),
         "FLUXWIRE_PORT": str(port),
+        "FLUXWIRE_SHARED_PORT": "1",
     }
 
 
@@ -65,7 +66,7 @@ async def answer_renewals(valkey: str, namespace: str) -> None:
 
 async def test_a_front_from_start_to_end(tmp_path: Path, valkey: str, namespace: str) -> None:
     """The process is wired to a real bus, becomes ready, serves, and ends by SIGTERM with a goodbye and exit code 0."""
-    with shared_port("127.0.0.1", 0) as reserved:
+    with bound_port("127.0.0.1", 0, shared=True) as reserved:
         port = reserved.getsockname()[1]
         multiplexer = asyncio.create_task(answer_renewals(valkey, namespace))
         async with process(settings(tmp_path, valkey, namespace, port)) as child:

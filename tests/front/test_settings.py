@@ -26,6 +26,7 @@ def test_everything_set(tmp_path: Path) -> None:
             "FLUXWIRE_NAMESPACE": "blue",
             "FLUXWIRE_HOST": "::1",
             "FLUXWIRE_PORT": "0",
+            "FLUXWIRE_SHARED_PORT": "1",
             "FLUXWIRE_WEB": str(tmp_path),
             "FLUXWIRE_DRAIN_RATE": "50",
             "FLUXWIRE_DRAIN_SECONDS": "2.5",
@@ -64,6 +65,7 @@ def test_everything_set(tmp_path: Path) -> None:
         audience="shop",
         issuer="https://login.example.com/",
         metrics=True,
+        shared=True,
     )
 
 
