@@ -82,6 +82,10 @@ class Delivery(Protocol):
     def attempts(self) -> int:
         """How often it was handed out, this time included; 1 for a fresh one."""
 
+    @property
+    def appended_at(self) -> float:
+        """When it was appended, in seconds since 1970 by the clock of the bus."""
+
 
 class MultiplexerBus(Directory, Protocol):
     """The multiplexer's end: deliveries in by the action bus, messages out by the update bus."""
@@ -110,6 +114,14 @@ class MultiplexerBus(Directory, Protocol):
 
         In the order it was appended; what this multiplexer was handed counts as well.
         A new leader calls it with 0 before its first :meth:`receive`.
+
+        Raises:
+            BusLost: Call it again after a moment.
+
+        """
+
+    async def parcels(self) -> int:
+        """Count the parcels on the action bus that were not acknowledged, whoever has them in hand.
 
         Raises:
             BusLost: Call it again after a moment.

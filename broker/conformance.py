@@ -11,6 +11,7 @@ For pytest with an asyncio plugin, which is not imported here::
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
 
@@ -187,6 +188,20 @@ class Conformance:
         assert numbers(await multiplexer.take_over(0)) == [2]
         await multiplexer.send({}, deliveries[2:])
         assert await multiplexer.take_over(0) == []
+
+    async def test_parcels_are_counted(self, cluster: Cluster) -> None:
+        """What is on the action bus counts until it is acknowledged, and each parcel tells since when it is there."""
+        front, multiplexer = cluster.front("f"), cluster.multiplexer("m")
+        assert await multiplexer.parcels() == 0
+        before = time.time()
+        for number in range(3):
+            await front.append(parcel(number))
+        deliveries = await take(multiplexer, 2)
+        assert await multiplexer.parcels() == 3
+        # Clocks of Redis have milliseconds, and are ours here.
+        assert all(before - 0.002 <= delivery.appended_at <= time.time() for delivery in deliveries)
+        await multiplexer.acknowledge(deliveries[:1])
+        assert await multiplexer.parcels() == 2
 
     async def test_shared_reaches_all(self, cluster: Cluster) -> None:
         """What is published reaches each front, whole and in order."""

@@ -63,11 +63,12 @@ class _Entry:
     parcel: Parcel
     attempts: int = 0
     handed_at: float = 0.0
+    appended_at: float = field(default_factory=time.time)
 
     def hand_out(self) -> Delivery:
         self.attempts += 1
         self.handed_at = time.monotonic()
-        return _Delivery(self.parcel, self.attempts, self)
+        return _Delivery(self.parcel, self.attempts, self.appended_at, self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ class _Delivery:
     parcel: Parcel
     attempts: int
     """As it was when this delivery was handed out; another one may follow."""
+    appended_at: float
     entry: _Entry = field(repr=False)
 
 
@@ -250,6 +252,10 @@ class _MultiplexerEnd(_End):
         self._check()
         latest = time.monotonic() - idle
         return [entry.hand_out() for entry in self._streams.handed if entry.handed_at <= latest]
+
+    async def parcels(self) -> int:
+        self._check()
+        return len(self._streams.waiting) + len(self._streams.handed)
 
     async def publish(self, messages: Sequence[MultiplexerMessage]) -> None:
         self._check()

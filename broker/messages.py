@@ -152,7 +152,7 @@ class Commit(Message, frozen=True):
 
     updates: list[Update]
     told_at: float = 0.0
-    """When the multiplexer learnt of it, in seconds since 1970 by its clock; 0: nobody knows."""
+    """When its doorbell rang at the multiplexer, in seconds since 1970 by its clock; 0: nobody knows."""
 
 
 class Recheck(Message, frozen=True):

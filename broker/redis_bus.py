@@ -211,6 +211,10 @@ class _Delivery:
     parcel: Parcel
     attempts: int
 
+    @property
+    def appended_at(self) -> float:
+        return _order(self.entry)[0] / 1000
+
 
 class RedisMultiplexerBus:
     """The multiplexer's end; see :class:`broker.bus.MultiplexerBus`.
@@ -277,6 +281,11 @@ class RedisMultiplexerBus:
             deliveries += await self._decode_parcels(await self._with_attempts(present))
             if start == b"0-0":
                 return deliveries
+
+    async def parcels(self) -> int:
+        """See :meth:`broker.bus.MultiplexerBus.parcels`."""
+        length: int = await self._finder.run("XLEN", self._actions)
+        return length
 
     async def publish(self, messages: Sequence[MultiplexerMessage]) -> None:
         """See :meth:`broker.bus.MultiplexerBus.publish`."""

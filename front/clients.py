@@ -1,7 +1,7 @@
 """What the hub knows of one client: what it holds, what it waits for, and what it is about to be sent."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from broker.messages import Action
 
@@ -77,6 +77,14 @@ class Client:
     """Why the connection must be closed with 4001, if it must."""
 
 
+class UnderWay(NamedTuple):
+    """An action without outcome."""
+
+    action: Action
+    since: float
+    """When it came, in seconds."""
+
+
 class Unanswered:
     """The actions of one client that have no outcome yet, in the order they came."""
 
@@ -84,7 +92,7 @@ class Unanswered:
 
     def __init__(self) -> None:
         # Usually one action per number; a client may send a number twice and is owed two outcomes then.
-        self._actions: dict[tuple[int, int], list[Action]] = {}
+        self._actions: dict[tuple[int, int], list[UnderWay]] = {}
         self._refused: dict[int, int] = {}  # the first number that found no room, by lane
         self.count = 0
         self.bytes = 0
@@ -121,23 +129,23 @@ class Unanswered:
         """Keep an action until its outcome."""
         if not self._actions:
             self._sent_at, self._patience = now, PATIENCE
-        self._actions.setdefault((action.lane, action.number), []).append(action)
+        self._actions.setdefault((action.lane, action.number), []).append(UnderWay(action, now))
         self.count += 1
         self.bytes += len(action.params)
 
-    def answer(self, lane: int, number: int, now: float) -> Action | None:
+    def answer(self, lane: int, number: int, now: float) -> UnderWay | None:
         """Forget an action whose outcome came; the action, if it was waited for."""
         actions = self._actions.get((lane, number))
         if actions is None:
             return None
-        action = actions.pop(0)
+        answered = actions.pop(0)
         if not actions:
             del self._actions[lane, number]
         self.count -= 1
-        self.bytes -= len(action.params)
+        self.bytes -= len(answered.action.params)
         # The loop answers: count the others' time from here.
         self._sent_at, self._patience = now, PATIENCE
-        return action
+        return answered
 
     def waits_before(self, lane: int, number: int) -> bool:
         """Whether an earlier number of the lane is unanswered."""
@@ -159,7 +167,7 @@ class Unanswered:
         """All actions, in order, to be sent again."""
         self._sent_at = now
         self._patience = min(2 * self._patience, MOST_PATIENCE)
-        return [action for actions in self._actions.values() for action in actions]
+        return [one.action for actions in self._actions.values() for one in actions]
 
 
 def frames_of(rope: Rope | None) -> list[bytes]:

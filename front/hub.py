@@ -241,6 +241,7 @@ class Hub:
                 self._heard_at = now
                 self._renew_all(now)
             case Missed():
+                self.metrics.missed += 1
                 self._ask_again(now)
                 # A right may have been withdrawn meanwhile.
                 for name in self._openings.restricted():
@@ -257,6 +258,7 @@ class Hub:
     def bus_lost(self) -> None:
         """The bus is away: nothing is queued for it, since all that matters is asked again."""
         self._lost = True
+        self.metrics.bus_losses += 1
         self._queue.clear()
 
     def bus_returned(self, now: float) -> None:
@@ -440,9 +442,10 @@ class Hub:
         answered = client.unanswered.answer(message.lane, message.number, now)
         if answered is not None:
             self._answered_at = now
-            self.metrics.answered(message.status, message.error.code if message.error is not None else None)
+            code = message.error.code if message.error is not None else None
+            self.metrics.answered(message.status, code, now - answered.since)
             self._count -= 1
-            self._bytes -= len(answered.params)
+            self._bytes -= len(answered.action.params)
             if not client.unanswered:
                 self._busy.pop(client, None)
             stores = self._stores.reached(client, message.stores)

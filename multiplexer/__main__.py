@@ -5,7 +5,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any
 
 from broker import log
@@ -14,21 +15,46 @@ from broker.redis_bus import RedisMultiplexerBus
 from .errors import SettingsError
 from .loop import Multiplexer
 from .settings import Settings
+from .status import bound, status
 
 
 async def serve(settings: Settings) -> None:
-    """Run one multiplexer until SIGTERM or SIGINT."""
+    """Run one multiplexer until SIGTERM or SIGINT.
+
+    Raises:
+        OSError: The port on which it is to tell how it is cannot be had.
+
+    """
     bus = RedisMultiplexerBus(settings.redis_url, settings.namespace, settings.name)
-    running = asyncio.create_task(Multiplexer(settings, bus).run())
+    multiplexer = Multiplexer(settings, bus)
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, running.cancel)
-    try:
-        await running
-    except asyncio.CancelledError:
-        logging.getLogger("multiplexer").info("stopped")
-    finally:
-        await bus.close()
+    async with telling(multiplexer, settings):
+        running = asyncio.create_task(multiplexer.run())
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, running.cancel)
+        try:
+            await running
+        except asyncio.CancelledError:
+            logging.getLogger("multiplexer").info("stopped")
+        finally:
+            await bus.close()
+
+
+@asynccontextmanager
+async def telling(multiplexer: Multiplexer, settings: Settings) -> AsyncIterator[None]:
+    """Tell on a port how a multiplexer is, if there is to be one."""
+    if settings.status_port is None:
+        yield
+        return
+    with bound(settings.host, settings.status_port) as port:
+        logging.getLogger("multiplexer").info("tells how it is at %s:%d", *port.getsockname()[:2])
+        server = status(multiplexer)
+        serving = asyncio.create_task(server.serve(sockets=[port]))
+        try:
+            yield
+        finally:
+            server.should_exit = True
+            await serving
 
 
 def runner() -> Callable[[Coroutine[Any, Any, None]], None]:
@@ -48,7 +74,11 @@ def main() -> int:
     except SettingsError as error:
         print(error, file=sys.stderr)  # noqa: T201 -- the one line an operator has to read
         return 2
-    runner()(serve(settings))
+    try:
+        runner()(serve(settings))
+    except OSError as error:
+        print(f"cannot listen at {settings.host}:{settings.status_port}: {error.strerror}", file=sys.stderr)  # noqa: T201
+        return 1
     return 0
 
 

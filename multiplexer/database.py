@@ -18,6 +18,7 @@ import asyncpg
 from broker.messages import Action, Open
 
 from .errors import DatabaseLost, RenderFailed, TermEnded
+from .metrics import Metrics
 from .rests import Rests
 
 if TYPE_CHECKING:
@@ -176,12 +177,14 @@ class Reader:
     Args:
         connection: The connection.
         most_bytes: Most bytes of a document, or of a patch, that are read.
+        metrics: Learns of every render.
 
     """
 
-    def __init__(self, connection: "Connection", *, most_bytes: int) -> None:
+    def __init__(self, connection: "Connection", *, most_bytes: int, metrics: Metrics) -> None:
         self._connection = connection
         self._most_bytes = most_bytes
+        self._metrics = metrics
         self._rests = Rests()
 
     async def open(self, questions: Sequence[Open]) -> list[Resolved | None]:
@@ -248,6 +251,8 @@ class Reader:
     async def _render(self, keys: Sequence[str]) -> list[Rendered | RenderFailed]:
         began = time.monotonic()
         rendered = await self._ask_for(keys)
+        failed = sum(isinstance(one, RenderFailed) for one in rendered)
+        self._metrics.rendered(len(rendered) - failed, failed, time.monotonic() - began)
         if len(keys) > 1 and any(isinstance(one, RenderFailed) and not one.transient for one in rendered):
             # Which of them took long shows when each is rendered alone.
             return [one for key in keys for one in await self._render([key])]
@@ -331,7 +336,7 @@ class Database:
     @classmethod
     @contextlib.asynccontextmanager
     async def connect(
-        cls, url: str, *, name: str, action_timeout: float, render_timeout: float, most_bytes: int
+        cls, url: str, *, name: str, action_timeout: float, render_timeout: float, most_bytes: int, metrics: Metrics
     ) -> AsyncIterator["Database"]:
         """Open all connections; they are closed at the end, however it comes.
 
@@ -341,6 +346,7 @@ class Database:
             action_timeout: How long a batch may run, in seconds.
             render_timeout: How long a query that opens or renders may take, in seconds.
             most_bytes: Most bytes of a document.
+            metrics: Learns of every render.
 
         Raises:
             DatabaseLost: The database cannot be reached.
@@ -372,8 +378,8 @@ class Database:
                 dispatching=await connection("dispatch", action_timeout),
                 leading=await connection("lead", HEARTBEAT_TIMEOUT),
                 following=await connection("follow", render_timeout),
-                asking=Reader(await connection("ask", render_timeout), most_bytes=most_bytes),
-                telling=Reader(await connection("tell", render_timeout), most_bytes=most_bytes),
+                asking=Reader(await connection("ask", render_timeout), most_bytes=most_bytes, metrics=metrics),
+                telling=Reader(await connection("tell", render_timeout), most_bytes=most_bytes, metrics=metrics),
             )
 
     async def leader(self) -> tuple[int, float, str]:

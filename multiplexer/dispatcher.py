@@ -117,6 +117,11 @@ class Dispatcher:
         """How many actions wait for their batch, those apart that are held."""
         return len(self._queue)
 
+    @property
+    def held(self) -> int:
+        """How many actions are held back for a while."""
+        return sum(len(hold.jobs) for hold in self._holds.values())
+
     def due(self) -> float | None:
         """Tell when the next held action may be tried again; None if none is held."""
         return min((hold.until for hold in self._holds.values()), default=None)

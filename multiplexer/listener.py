@@ -5,9 +5,12 @@ A doorbell names a transaction and is not believed: any role can ring. What coun
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+
+import msgspec
 
 from broker.messages import Commit, Gone, Kick, MultiplexerMessage, Recheck, Snapshot, Update
 
@@ -22,23 +25,34 @@ MAX_BELLS = 512
 
 
 class Doorbells:
-    """The doorbells that have rung and were not answered yet, in the order of the commits."""
+    """The doorbells that have rung and were not answered yet, in the order of the commits.
 
-    def __init__(self) -> None:
-        self._rung: dict[int, None] = {}
+    Args:
+        clock: Seconds since 1970.
+
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._rung: dict[int, float] = {}
         self._any = asyncio.Event()
 
     def ring(self, payload: str) -> None:
         """Take a doorbell; one that does not name a transaction is somebody else's joke."""
         if payload.isascii() and payload.isdecimal() and len(payload) <= 18:  # noqa: PLR2004 -- digits that fit in a bigint
-            self._rung.setdefault(int(payload))
+            self._rung.setdefault(int(payload), self._clock())
             self._any.set()
 
-    async def wait(self, seconds: float | None = None) -> list[int]:
-        """Wait for doorbells and take them all; after so many seconds there may be none."""
+    async def wait(self, seconds: float | None = None) -> dict[int, float]:
+        """Wait for doorbells and take them all; after so many seconds there may be none.
+
+        Returns:
+            When each transaction rang first, in seconds since 1970.
+
+        """
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._any.wait(), seconds)
-        rung = list(self._rung)[:MAX_BELLS]
+        rung = {transaction: self._rung[transaction] for transaction in list(self._rung)[:MAX_BELLS]}
         for transaction in rung:
             del self._rung[transaction]
         if not self._rung:
@@ -52,21 +66,24 @@ class Told:
 
     everyone: list[MultiplexerMessage] = field(default_factory=list)
     fronts: dict[str, list[MultiplexerMessage]] = field(default_factory=dict)
-    told_at: float = 0.0
-    """When their doorbells were heard, in seconds since 1970."""
+    commits: int = 0
+    updates: int = 0
 
-    def tell(self, audience: Audience, messages: Sequence[MultiplexerMessage], updates: Sequence[Update] = ()) -> None:
+    def tell(self, audience: Audience, messages: Sequence[MultiplexerMessage], commit: Commit) -> None:
         """Add messages and the updates of one commit, which stay together."""
+        if commit.updates:
+            self.commits += 1
+            self.updates += len(commit.updates)
         if not audience.apart:
-            self.everyone += [*messages, Commit(list(updates), self.told_at)] if updates else messages
+            self.everyone += [*messages, commit] if commit.updates else messages
             return
         found = audience.found
         for message in messages:
             self.tell_only(message, found.stores[message.key] if isinstance(message, Snapshot | Gone) else found.fronts)
         for front in found.fronts:
-            theirs = [update for update in updates if front in found.stores[update.key]]
+            theirs = [update for update in commit.updates if front in found.stores[update.key]]
             if theirs:
-                self.tell_only(Commit(theirs, self.told_at), [front])
+                self.tell_only(msgspec.structs.replace(commit, updates=theirs), [front])
 
     def tell_only(self, message: MultiplexerMessage, fronts: Iterable[str]) -> None:
         """Add a message for these fronts."""
@@ -85,15 +102,11 @@ class Teller:
         reader: Where the patches are, and where stores are rendered.
         documents: What fronts hold.
         holders: Who holds the stores; what nobody holds is not told.
-        clock: Seconds since 1970, for fronts to see how long a commit took; left out: they do not.
 
     """
 
-    def __init__(
-        self, *, reader: Reader, documents: Documents, holders: Holders, clock: Callable[[], float] | None = None
-    ) -> None:
+    def __init__(self, *, reader: Reader, documents: Documents, holders: Holders) -> None:
         self._reader = reader
-        self._clock = clock or (lambda: 0.0)
         self._documents = documents
         self._holders = holders
         self._due: dict[str, None] = {}
@@ -106,21 +119,23 @@ class Teller:
         """Whether there is anything for :meth:`due`."""
         return bool(self._due)
 
-    async def commits(self, transactions: Sequence[int]) -> Told:
+    async def commits(self, transactions: Mapping[int, float]) -> Told:
         """Tell what these transactions changed.
+
+        Args:
+            transactions: When each rang, in seconds since 1970.
 
         Raises:
             BusLost: It is not known who is to be told; nothing has happened.
 
         """
-        told_at = self._clock()
-        patches = await self._reader.patches(transactions)
+        patches = await self._reader.patches(list(transactions))
         audience = await self._holders.find(
             {patch.key for patch in patches if patch.is_change and patch.key},
             {patch.key for patch in patches if patch.kick is not None},
         )
-        told = Told(told_at=told_at)
-        for _, commit in groupby(patches, key=lambda patch: patch.tx):
+        told = Told()
+        for transaction, commit in groupby(patches, key=lambda patch: patch.tx):
             changes = list(commit)
             for change in changes:
                 if change.kick is not None:
@@ -143,7 +158,7 @@ class Teller:
                     updates.append(moved)
                 elif moved is not None:
                     messages.append(moved)
-            told.tell(audience, messages, updates)
+            told.tell(audience, messages, Commit(updates, transactions.get(transaction, 0.0)))
         return told
 
     async def due(self) -> Told:
@@ -161,9 +176,9 @@ class Teller:
         told = Told()
         for one in await self._rendered({key: None for key in keys if key in audience.held}):
             if isinstance(one, Update):
-                told.tell(audience, [], [one])
+                told.tell(audience, [], Commit([one]))
             else:
-                told.tell(audience, [one])
+                told.tell(audience, [one], Commit([]))
         return told
 
     def _everything(self, base: int) -> list[MultiplexerMessage]:

@@ -27,6 +27,7 @@ from .errors import DatabaseLost, TermEnded
 from .holders import Holders
 from .leadership import keep_lead, take_lead
 from .listener import Doorbells, Teller
+from .metrics import Metrics, Queues, Standing
 from .questions import Questions
 from .settings import Settings
 
@@ -58,6 +59,8 @@ class Multiplexer:
     """
 
     def __init__(self, settings: Settings, bus: MultiplexerBus) -> None:
+        self.name = settings.name
+        self.metrics = Metrics()
         self._settings = settings
         self._bus = bus
         self._dispatcher = Dispatcher(batch=settings.batch)
@@ -65,6 +68,14 @@ class Multiplexer:
         self._room = asyncio.Event()
         self._settled: asyncio.Queue[Settled] = asyncio.Queue(UNTOLD)
         self._clock = time.monotonic
+
+    async def queues(self) -> Queues:
+        """Tell what waits just now."""
+        parcels = None
+        with contextlib.suppress(BusLost, TimeoutError):
+            async with asyncio.timeout(PAUSE):
+                parcels = await self._bus.parcels()
+        return Queues(self._dispatcher.waiting, self._dispatcher.held, parcels)
 
     async def run(self) -> None:
         """Lead whenever the lead is free; returns only when cancelled."""
@@ -74,14 +85,16 @@ class Multiplexer:
             try:
                 await asyncio.wait([lead])
             finally:
+                led, self.metrics.standing = self.metrics.standing is Standing.LEADS, Standing.AWAY
                 if lead.cancel():
                     await asyncio.wait([lead])
-            self._explain(lead.exception())
+            self._explain(lead.exception(), led=led)
             await asyncio.sleep(PAUSE)
 
-    @staticmethod
-    def _explain(end: BaseException | None) -> None:
+    def _explain(self, end: BaseException | None, *, led: bool) -> None:
         causes = end.exceptions if isinstance(end, BaseExceptionGroup) else (end,)
+        if led:
+            self.metrics.lead_ends[type(causes[0]).__name__] += 1
         if all(isinstance(cause, DatabaseLost | TermEnded | BusLost) for cause in causes):
             log.warning("the lead ended: %s", causes[0])
         else:
@@ -96,14 +109,17 @@ class Multiplexer:
             action_timeout=settings.action_timeout,
             render_timeout=settings.render_timeout,
             most_bytes=settings.most_bytes,
+            metrics=self.metrics,
         ) as database:
-            term = await take_lead(
+            self.metrics.standing = Standing.STANDS_BY
+            self.metrics.term = term = await take_lead(
                 database,
                 name=settings.name,
                 heartbeat=settings.heartbeat,
                 patience=settings.patience,
                 able=self._reaches_bus,
             )
+            self.metrics.leads += 1
             doorbells = Doorbells()
             await database.listen(doorbells.ring)
             # What rang while nobody listened.
@@ -111,12 +127,18 @@ class Multiplexer:
                 doorbells.ring(str(transaction))
             holders, documents = Holders(self._bus, self._clock), Documents(clock=self._clock)
             questions = Questions(
-                reader=database.asking, holders=holders, documents=documents, bus=self._bus, term=term
+                reader=database.asking,
+                holders=holders,
+                documents=documents,
+                bus=self._bus,
+                term=term,
+                metrics=self.metrics,
             )
-            teller = Teller(reader=database.telling, documents=documents, holders=holders, clock=time.time)
+            teller = Teller(reader=database.telling, documents=documents, holders=holders)
 
             self._dispatcher.restart()
             self._settled = asyncio.Queue(UNTOLD)
+            self.metrics.standing = Standing.LEADS
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(keep_lead(database, term=term, heartbeat=settings.heartbeat))
                 tasks.create_task(self._answer_doorbells(doorbells, database.telling, teller))
@@ -147,6 +169,7 @@ class Multiplexer:
                         received, receiving = receiving, None
                         await self._take(received.result(), questions)
                 except BusLost as error:
+                    self.metrics.bus_losses += 1
                     log.warning("the bus is lost: %s", error)
                     if not await self._bus_returns():
                         # Another multiplexer may reach it.
@@ -201,24 +224,39 @@ class Multiplexer:
         return True
 
     async def _take(self, deliveries: Sequence[Delivery], questions: Questions) -> None:
+        now = time.time()
         for delivery in deliveries:
+            if delivery.attempts == 1:
+                # Clocks of two machines differ.
+                self.metrics.bus_lag.observe(max(0.0, now - delivery.appended_at))
             questions.add(delivery.parcel.front, delivery.parcel.messages)
         settled = self._dispatcher.add(deliveries)
         self._arrived.set()
         if settled.done or settled.outcomes:
-            await self._settled.put(settled)
+            await self._settle(settled)
+
+    async def _settle(self, settled: Settled) -> None:
+        for outcomes in settled.outcomes.values():
+            self.metrics.answered(outcomes)
+        await self._settled.put(settled)
 
     async def _run_batch(self, batch: Sequence[Job], term: int, database: Database) -> None:
+        began = self._clock()
+        self.metrics.batch_actions.observe(len(batch))
         try:
             results = await database.dispatch(term, [job.action for job in batch], [job.refusal for job in batch])
         except BatchFailed as error:
+            self.metrics.batches["rolled_back"] += 1
             log.warning("a batch of %d was rolled back: %s", len(batch), error)
             self._dispatcher.failed(batch, self._clock(), transient=error.transient)
         except DatabaseLost:
+            self.metrics.batches["lost"] += 1
             self._dispatcher.lost(batch)
             raise
         else:
-            await self._settled.put(self._dispatcher.settle(batch, results, self._clock()))
+            self.metrics.batches["committed"] += 1
+            self.metrics.batch_seconds.observe(self._clock() - began)
+            await self._settle(self._dispatcher.settle(batch, results, self._clock()))
 
     async def _follow_partitions(self, database: Database) -> None:
         """Take notice of partitions that came or went: no trigger of ours sees that."""
@@ -237,7 +275,12 @@ class Multiplexer:
             if told.fronts:
                 await _insist(partial(self._bus.send, told.fronts))
             if transactions:
-                await reader.forget(transactions)
+                now = time.time()
+                for rang_at in transactions.values():
+                    self.metrics.publish.observe(max(0.0, now - rang_at))
+                await reader.forget(list(transactions))
+            self.metrics.commits += told.commits
+            self.metrics.updates += told.updates
 
 
 async def _insist(call: Callable[[], Awaitable[T]]) -> T:

@@ -17,6 +17,7 @@ from broker.messages import Denied, Error, Fetch, FrontMessage, Held, Multiplexe
 from .database import Reader, Rendered
 from .documents import Documents
 from .holders import Holders
+from .metrics import Metrics
 from .renderer import fit, snapshot
 
 log = logging.getLogger("multiplexer.questions")
@@ -41,6 +42,7 @@ class Questions:
         documents: What fronts hold; learns from the answers.
         bus: Where the answers go.
         term: The term led, named to fronts.
+        metrics: Learns what is asked.
 
     """
 
@@ -52,18 +54,21 @@ class Questions:
         documents: Documents,
         bus: MultiplexerBus,
         term: int,
+        metrics: Metrics,
     ) -> None:
         self._reader = reader
         self._holders = holders
         self._documents = documents
         self._bus = bus
         self._term = term
+        self._metrics = metrics
         self._waiting: asyncio.Queue[tuple[str, Open | Fetch | Renew]] = asyncio.Queue()
 
     def add(self, front: str, messages: Sequence[FrontMessage]) -> None:
         """Take the questions out of a front's messages."""
         for message in messages:
             if isinstance(message, Open | Fetch | Renew):
+                self._metrics.questions[type(message).__name__.lower()] += 1
                 self._waiting.put_nowait((front, message))
 
     async def answer_all(self) -> None:

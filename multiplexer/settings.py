@@ -11,6 +11,8 @@ from broker.redis_connection import check_address
 
 from .errors import SettingsError
 
+MAX_PORT = 65_535
+
 
 def _own_name() -> str:
     # The process number for whoever looks for it; the rest because numbers are used again.
@@ -25,6 +27,10 @@ class Settings:
     redis_url: str
     namespace: str = "fluxwire"
     """Prefix of every key on the buses."""
+    host: str = "127.0.0.1"
+    """Where to tell how it is; FLUXWIRE_HOST."""
+    status_port: int | None = None
+    """The port for that; None: nowhere. FLUXWIRE_STATUS_PORT."""
     name: str = field(default_factory=_own_name)
     """Unique among all multiplexers that ever lived."""
     batch: int = 60
@@ -57,8 +63,13 @@ class Settings:
             check_address(environment["REDIS_URL"])
         except BadAddress as exc:
             raise SettingsError(f"REDIS_URL is no address of a Redis: {exc}") from exc
+        port = environment.get("FLUXWIRE_STATUS_PORT", "")
+        if port and not (port.isascii() and port.isdigit() and int(port) <= MAX_PORT):
+            raise SettingsError(f"FLUXWIRE_STATUS_PORT must be a number from 0 to {MAX_PORT}, not {port!r}")
         return cls(
             database_url=environment["DATABASE_URL"],
             redis_url=environment["REDIS_URL"],
             namespace=environment.get("FLUXWIRE_NAMESPACE", "fluxwire"),
+            host=environment.get("FLUXWIRE_HOST") or "127.0.0.1",
+            status_port=int(port) if port else None,
         )

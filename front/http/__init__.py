@@ -11,8 +11,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from broker.metrics import CONTENT_TYPE
 from front.gates import TokenGate
-from front.metrics import CONTENT_TYPE, exposition
+from front.metrics import exposition
 from front.server import Server
 
 from .actions import action_endpoint

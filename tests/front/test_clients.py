@@ -20,7 +20,7 @@ def test_an_outcome_counts_once() -> None:
     unanswered = Unanswered()
     unanswered.add(action(1), 0.0)
     unanswered.add(action(1), 0.0)
-    assert [unanswered.answer(0, 1, 0.0) for _ in range(3)] == [action(1), action(1), None]
+    assert [unanswered.answer(0, 1, 1.0) for _ in range(3)] == [(action(1), 0.0), (action(1), 0.0), None]
     assert not unanswered
 
 

@@ -19,6 +19,7 @@ class Handed:
 
     parcel: Parcel
     attempts: int = 1
+    appended_at: float = 0.0
 
 
 def action(number: int, client: str = "c", lane: int = 0) -> Action:
