@@ -5,10 +5,12 @@ Each command's module offers `add_arguments` and `run`, and is imported only whe
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from broker.secret_files import with_secrets
 from fluxwire.stack.errors import StackError
 
 # Name → module, and the line in the overview.
@@ -56,6 +58,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, metavar="DIR", help="the data folder (default: .fluxwire in the checkout)")
     module.add_arguments(parser)
     try:
+        _take_secrets()
         return int(module.run(parser.parse_args(rest)))
     except StackError as exc:
         print("\n".join(filter(None, [f"fluxwire: {exc.problem}", exc.hint])), file=sys.stderr)
@@ -65,6 +68,16 @@ def main(words: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _take_secrets() -> None:
+    """Whatever asks for DATABASE_URL finds it, also if it stands in a file."""
+    environment, faults = with_secrets(os.environ)
+    if faults:
+        raise StackError("\n".join(faults))
+    for name in set(os.environ) - set(environment):
+        del os.environ[name]
+    os.environ.update(environment)
 
 
 def _overview() -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from broker.errors import BadAddress
 from broker.redis_bus import MAX_PARCELS
 from broker.redis_connection import check_address
+from broker.secret_files import with_secrets
 
 from .drain import DEFAULT_PACE, Pace
 from .gates import AUDIENCE, SHORTEST_KEY
@@ -74,7 +75,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         BadSettings: Something is missing or makes no sense.
 
     """
-    reader = _Reader(environment)
+    environment, faults = with_secrets(environment)
+    reader = _Reader(environment, faults)
     redis_url = reader.redis("REDIS_URL")
     jwks_url = reader.jwks("FLUXWIRE_JWKS_URL")
     key = reader.key("FLUXWIRE_KEY_FILE", needed=not jwks_url)
@@ -136,9 +138,9 @@ _JWKS = re.compile(r"(https://|http://(localhost|127\.0\.0\.1|\[::1\])[:/])[^\s#
 class _Reader:
     """Reads one kind of setting a method, and goes on after a fault."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], faults: list[str]) -> None:
         self._environment = environment
-        self.faults: list[str] = []
+        self.faults = faults
 
     def _text(self, name: str) -> str:
         return self._environment.get(name, "")
@@ -148,7 +150,7 @@ class _Reader:
         try:
             check_address(address)
         except BadAddress as exc:
-            self.faults.append(f"{name} is no address of a Redis: {exc}")
+            self.faults.append(f"{name} is no address of a Redis: {exc}" if address else f"{name} is not set")
         return address
 
     def jwks(self, name: str) -> str:

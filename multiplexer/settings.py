@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 
 from broker.errors import BadAddress
 from broker.redis_connection import check_address
+from broker.secret_files import with_secrets
 
 from .errors import SettingsError
 
 MAX_PORT = 65_535
+DATABASE_SCHEMES = ("postgresql://", "postgres://")
 
 
 def _own_name() -> str:
@@ -53,23 +55,27 @@ class Settings:
         """Read the settings, once.
 
         Raises:
-            SettingsError: Naming every variable that is missing, or what is wrong with an address.
+            SettingsError: Something is missing or makes no sense; the text names every fault, one a line.
 
         """
-        missing = [name for name in ("DATABASE_URL", "REDIS_URL") if not environment.get(name)]
-        if missing:
-            raise SettingsError(f"Not set: {', '.join(missing)}.")
+        environment, faults = with_secrets(environment)
+        database_url, redis_url = environment.get("DATABASE_URL", ""), environment.get("REDIS_URL", "")
+        if not database_url.startswith(DATABASE_SCHEMES):
+            said = "is not set" if not database_url else "is no DSN: it begins with postgresql://"
+            faults.append(f"DATABASE_URL {said}")
         try:
-            check_address(environment["REDIS_URL"])
+            check_address(redis_url)
         except BadAddress as exc:
-            raise SettingsError(f"REDIS_URL is no address of a Redis: {exc}") from exc
+            faults.append(f"REDIS_URL is no address of a Redis: {exc}" if redis_url else "REDIS_URL is not set")
         port = environment.get("FLUXWIRE_STATUS_PORT", "")
         if port and not (port.isascii() and port.isdigit() and int(port) <= MAX_PORT):
-            raise SettingsError(f"FLUXWIRE_STATUS_PORT must be a number from 0 to {MAX_PORT}, not {port!r}")
+            faults.append(f"FLUXWIRE_STATUS_PORT must be a number from 0 to {MAX_PORT}, not {port!r}")
+        if faults:
+            raise SettingsError("\n".join(faults))
         return cls(
-            database_url=environment["DATABASE_URL"],
-            redis_url=environment["REDIS_URL"],
-            namespace=environment.get("FLUXWIRE_NAMESPACE", "fluxwire"),
+            database_url=database_url,
+            redis_url=redis_url,
+            namespace=environment.get("FLUXWIRE_NAMESPACE") or "fluxwire",
             host=environment.get("FLUXWIRE_HOST") or "127.0.0.1",
             status_port=int(port) if port else None,
         )

@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 
 from fluxwire.deploy import deploy
+from front.settings import read_settings
 from tests.sql.database import Sent, Sql
 
 ROOT = Path(__file__).parent.parent
@@ -104,16 +105,47 @@ def section(page: str, title: str) -> str:
     return found
 
 
+READ = re.compile(r"\"(FLUXWIRE_(?!HAPROXY_)[A-Z_]+|DATABASE_URL|REDIS_URL)\"")
+READERS = {"front": "front", "multiplexer": "multiplexer", "fluxwire": "command line"}
+
+
+def settings_table() -> dict[str, list[str]]:
+    """The settings of docs/operations.md: who reads one, its default, its unit and its meaning."""
+    rows = re.findall(r"^\| `([A-Z_]+)` \|(.*)\|$", section("docs/operations.md", "Settings"), re.MULTILINE)
+    return {name: [cell.strip() for cell in cells.split(" |")] for name, cells in rows}
+
+
 def test_every_setting_is_named() -> None:
-    """docs/operations.md has exactly the settings that the code reads."""
-    read = {
-        name
-        for path in CODE
-        for name in re.findall(
-            r"\"(FLUXWIRE_(?!HAPROXY_)[A-Z_]+|DATABASE_URL|REDIS_URL)\"", path.read_text(encoding="utf-8")
-        )
+    """docs/operations.md has exactly the settings that the code reads, and who reads them."""
+    read: dict[str, set[str]] = {}
+    for path in CODE:
+        for name in READ.findall(path.read_text(encoding="utf-8")):
+            package = path.relative_to(ROOT).parts[0]
+            # What stands in broker is for both.
+            who = {"front", "multiplexer"} if package == "broker" else {READERS[package]}
+            read.setdefault(name, set()).update(who)
+    # The stack tells its children.
+    of_children = {"FLUXWIRE_PORT", "FLUXWIRE_SHARED_PORT", "FLUXWIRE_WEB"}
+    documented = {name: set(cells[0].split(", ")) for name, cells in settings_table().items()}
+    assert {name: who - {"command line"} if name in of_children else who for name, who in read.items()} == {
+        name: who | ({"front", "multiplexer"} if name in {"DATABASE_URL", "REDIS_URL"} else set())
+        for name, who in documented.items()
     }
-    assert read == set(re.findall(r"^\| `([A-Z_]+)` \|", section("docs/operations.md", "Settings"), re.MULTILINE))
+
+
+def test_every_default_is_true(tmp_path: Path) -> None:
+    """A front that is told a default is the front that is told nothing; what has no default has a number nowhere."""
+    key = tmp_path / "key"
+    key.write_text(32 * "k")
+    least = {"REDIS_URL": "redis://h", "FLUXWIRE_KEY_FILE": str(key)}
+    untold = read_settings(least)
+    defaults = {name: cells[1].strip("`") for name, cells in settings_table().items() if cells[1]}
+    assert len(defaults) > 15
+    assert read_settings(least | defaults) == untold
+    for name, default in defaults.items():
+        if default.isdigit() and name != "FLUXWIRE_PORT":
+            other = str(1 - int(default)) if default in {"0", "1"} else str(int(default) + 1)
+            assert read_settings(least | {name: other}) != untold, f"{name} is read"
 
 
 def test_every_setting_of_haproxy_is_named() -> None:
