@@ -2,6 +2,9 @@
 
 Bytes from the bus are not trusted: another program may write to the same Redis, and an old version of this one may
 have. Whatever they are, they become a value of ours or a :class:`BadMessage`.
+
+Two versions may talk, as they do during an upgrade: fields are only ever added at the end of a message, with a
+default, and whoever does not know one leaves it alone; a kind of message that somebody does not know he leaves out.
 """
 
 from __future__ import annotations
@@ -9,7 +12,7 @@ from __future__ import annotations
 import msgspec
 
 from .errors import BadMessage
-from .messages import Action, FrontMessage, MultiplexerMessage, Open, Parcel
+from .messages import Action, FrontMessage, Message, MultiplexerMessage, Open, Parcel
 
 
 class Batch(msgspec.Struct, frozen=True, array_like=True):
@@ -24,9 +27,28 @@ class Batch(msgspec.Struct, frozen=True, array_like=True):
     messages: list[MultiplexerMessage]
 
 
+class _AnyParcel(msgspec.Struct, frozen=True, array_like=True, tag="Parcel"):
+    """A parcel of another version."""
+
+    front: str
+    messages: list[msgspec.Raw]
+
+
+class _AnyBatch(msgspec.Struct, frozen=True, array_like=True):
+    """A batch of another version."""
+
+    writer: str
+    order: int
+    number: int
+    messages: list[msgspec.Raw]
+
+
 _encoder = msgspec.msgpack.Encoder()
 _parcels = msgspec.msgpack.Decoder(Parcel)
 _batches = msgspec.msgpack.Decoder(Batch)
+_of_fronts = msgspec.msgpack.Decoder(FrontMessage)
+_of_multiplexers = msgspec.msgpack.Decoder(MultiplexerMessage)
+_KNOWN = frozenset(kind.__name__ for kind in Message.__subclasses__())
 
 # What fits bigint and integer in Postgres; a larger one would fail the whole batch it is in.
 MAX_NUMBER = 2**63 - 1
@@ -61,7 +83,11 @@ def decode_parcel(data: bytes) -> Parcel:
 
     """
     try:
-        parcel = _parcels.decode(data)
+        try:
+            parcel = _parcels.decode(data)
+        except msgspec.ValidationError:
+            some = msgspec.msgpack.decode(data, type=_AnyParcel)
+            parcel = Parcel(some.front, [_of_fronts.decode(each) for each in some.messages if _is_known(each)])
     except (msgspec.MsgspecError, ValueError, RecursionError) as exc:
         raise BadMessage(f"no parcel: {exc}") from exc
     for message in parcel.messages:
@@ -77,9 +103,21 @@ def decode_batch(data: bytes) -> Batch:
 
     """
     try:
-        return _batches.decode(data)
+        try:
+            return _batches.decode(data)
+        except msgspec.ValidationError:
+            some = msgspec.msgpack.decode(data, type=_AnyBatch)
+            known = [_of_multiplexers.decode(each) for each in some.messages if _is_known(each)]
+            return Batch(some.writer, some.order, some.number, known)
     except (msgspec.MsgspecError, ValueError, RecursionError) as exc:
         raise BadMessage(f"no messages: {exc}") from exc
+
+
+def _is_known(message: msgspec.Raw) -> bool:
+    """Whether this version has a message of that kind; what is no message at all will be found out."""
+    fields = msgspec.msgpack.decode(message)
+    kind = fields[0] if isinstance(fields, list) and fields else None
+    return not isinstance(kind, str) or kind in _KNOWN
 
 
 def _encode(message: Parcel | Batch) -> bytes:

@@ -18,6 +18,7 @@ import asyncpg  # noqa: TID251 -- a deploy is the command line's own business wi
 from fluxwire import faults
 from fluxwire.scripts import ENGINE, Script, scripts, sql_folder
 from fluxwire.statements import statements
+from multiplexer.database import ENGINE as VERSION
 
 ATTEMPTS = 3
 """How often a deploy is tried that gets into the way of running actions."""
@@ -144,6 +145,7 @@ async def deploy(database_url: str, application: Path | None = None) -> Deployed
 async def _deploy(connection: asyncpg.Connection[asyncpg.Record], sources: dict[str, list[Script]]) -> Deployed:
     await connection.execute("select pg_advisory_xact_lock(hashtext('flux.deploy'))")  # one deploy at a time
     await connection.execute(SETTINGS.format(lock_timeout=LOCK_TIMEOUT) + LEDGER)
+    await _refuse_older(connection)
     done = Deployed()
     pending = {owner: await _pending(connection, owner, found, done) for owner, found in sources.items()}
     if not done.changed:
@@ -161,6 +163,17 @@ async def _deploy(connection: asyncpg.Connection[asyncpg.Record], sources: dict[
         await _run(connection, "select flux.touch_all()")
     await _run(connection, SETTLE)
     return done
+
+
+async def _refuse_older(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    """An engine is never replaced by an older one: multiplexers may rely on it."""
+    if await connection.fetchval("select to_regprocedure('flux.engine()') is not null"):
+        there = await connection.fetchval("select version from flux.engine()")
+        if there > VERSION:
+            raise DeployError(
+                f"The database has version {there} of the engine, and this Fluxwire is of version {VERSION}."
+                " Deploy with the newer one."
+            )
 
 
 def _read(folder: Path) -> list[Script]:

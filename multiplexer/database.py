@@ -17,7 +17,7 @@ import asyncpg
 
 from broker.messages import Action, Open
 
-from .errors import DatabaseLost, RenderFailed, TermEnded
+from .errors import DatabaseLost, EngineUnfit, RenderFailed, TermEnded
 from .metrics import Metrics
 from .rests import Rests
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("multiplexer.database")
 
+ENGINE = 1
+"""The version of the calls to the engine that are made here; see sql/functions/engine.sql."""
 CONNECT_TIMEOUT = 5.0  # seconds
 HEARTBEAT_TIMEOUT = 5.0  # seconds; a half-open connection is noticed by then
 LOCK_SHARE = 0.2
@@ -380,6 +382,32 @@ class Database:
                 following=await connection("follow", render_timeout),
                 asking=Reader(await connection("ask", render_timeout), most_bytes=most_bytes, metrics=metrics),
                 telling=Reader(await connection("tell", render_timeout), most_bytes=most_bytes, metrics=metrics),
+            )
+
+    async def check_engine(self) -> None:
+        """Make sure that the engine in the database serves this multiplexer.
+
+        Raises:
+            EngineUnfit: It does not, or there is none; the text says what to do.
+
+        """
+        try:
+            with _translated():
+                there = await self._leading.fetchval("select to_regprocedure('flux.engine()') is not null")
+                row = await self._leading.fetchrow("select version, oldest from flux.engine()") if there else None
+        except _Failed as error:
+            raise EngineUnfit(str(error)) from error
+        if row is None:
+            raise EngineUnfit("the database has no Fluxwire in it; bring it there: fluxwire deploy")
+        if row["version"] < ENGINE:
+            raise EngineUnfit(
+                f"the database has version {row['version']} of the engine, and this multiplexer needs {ENGINE};"
+                " bring it there: fluxwire deploy"
+            )
+        if row["oldest"] > ENGINE:
+            raise EngineUnfit(
+                f"the database has version {row['version']} of the engine, which serves multiplexers of version"
+                f" {row['oldest']} and later, and this one is of version {ENGINE}; start a newer one"
             )
 
     async def leader(self) -> tuple[int, float, str]:

@@ -4,6 +4,7 @@
     - DatabaseLost: the database cannot be reached, or was lost under way
     - TermEnded: another multiplexer leads
     - RenderFailed: a store cannot be rendered
+    - EngineUnfit: the engine in the database and this multiplexer do not go together
     - SettingsError: the environment does not say what is needed
 """
 
@@ -37,6 +38,10 @@ class RenderFailed(MultiplexerError):
         self.reason = reason
         self.code = code
         self.transient = transient
+
+
+class EngineUnfit(MultiplexerError):
+    """The engine in the database and this multiplexer do not go together, or there is no engine."""
 
 
 class SettingsError(MultiplexerError):

@@ -23,7 +23,7 @@ from broker.messages import Lead
 from .database import BatchFailed, Database, Reader
 from .dispatcher import Dispatcher, Job, Settled
 from .documents import Documents
-from .errors import DatabaseLost, TermEnded
+from .errors import DatabaseLost, EngineUnfit, TermEnded
 from .holders import Holders
 from .leadership import keep_lead, take_lead
 from .listener import Doorbells, Teller
@@ -38,6 +38,8 @@ PARCELS = 256
 """Most parcels taken from the bus at once."""
 AGAIN = 0.5
 """After how long stores are rendered again that could not be just now, in seconds."""
+UNFIT = 2.0
+"""How long to wait, in seconds, when multiplexer and engine do not go together: somebody has to see to it."""
 PAUSE = 0.1
 """How long to wait, in seconds, after the bus or the database was lost."""
 SWEEPS = ((0.0, 0.0), (2.0, 1.0))
@@ -89,13 +91,15 @@ class Multiplexer:
                 if lead.cancel():
                     await asyncio.wait([lead])
             self._explain(lead.exception(), led=led)
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(UNFIT if isinstance(lead.exception(), EngineUnfit) else PAUSE)
 
     def _explain(self, end: BaseException | None, *, led: bool) -> None:
         causes = end.exceptions if isinstance(end, BaseExceptionGroup) else (end,)
         if led:
             self.metrics.lead_ends[type(causes[0]).__name__] += 1
-        if all(isinstance(cause, DatabaseLost | TermEnded | BusLost) for cause in causes):
+        if isinstance(end, EngineUnfit):
+            log.error("x cannot lead: %s", end)
+        elif all(isinstance(cause, DatabaseLost | TermEnded | BusLost) for cause in causes):
             log.warning("the lead ended: %s", causes[0])
         else:
             # A fault of ours. The next lead begins from scratch, so going on is safe, and stopping helps nobody.
@@ -111,6 +115,7 @@ class Multiplexer:
             most_bytes=settings.most_bytes,
             metrics=self.metrics,
         ) as database:
+            await database.check_engine()
             self.metrics.standing = Standing.STANDS_BY
             self.metrics.term = term = await take_lead(
                 database,

@@ -60,22 +60,22 @@ class Deployment:
     fronts: dict[str, int] = field(default_factory=dict)
     _running: dict[str, tuple[subprocess.Popen[bytes], Program]] = field(default_factory=dict)
 
-    def start(self, module: str, name: str, **environment: str) -> None:
-        """Start a front or a multiplexer."""
+    def start(self, module: str, name: str, *, folder: str = str(ROOT), **environment: str) -> None:
+        """Start a front or a multiplexer, of the version that lies in a folder."""
         self.run(
             Program(
                 name=name,
                 command=(sys.executable, "-W", "error", "-m", module),
-                environment={**self.environment, **environment},
-                folder=ROOT,
+                environment={**self.environment, "PYTHONPATH": folder, **environment},
+                folder=Path(folder),
                 log=self.folder / f"{name}.log",
             )
         )
 
-    def start_front(self, name: str) -> None:
+    def start_front(self, name: str, *, folder: str = str(ROOT)) -> None:
         """Start a front at its port, and wait until it serves."""
         port = self.fronts.setdefault(name, free_port())
-        self.start("front", name, FLUXWIRE_PORT=str(port))
+        self.start("front", name, folder=folder, FLUXWIRE_PORT=str(port))
         assert process.wait_until(lambda: ready(port), START_LIMIT), self.log(name)
 
     def start_haproxy(self, **settings: str) -> int:
@@ -149,7 +149,6 @@ def deployment(database: str, redis: str, namespace: str, settings: Mapping[str,
             folder,
             {
                 **os.environ,
-                "PYTHONPATH": str(ROOT),
                 "DATABASE_URL": database.replace("//fluxwire@", "//fluxwire_multiplexer@"),
                 "REDIS_URL": redis,
                 "FLUXWIRE_NAMESPACE": namespace,

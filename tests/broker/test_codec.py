@@ -176,3 +176,38 @@ def test_huge_number() -> None:
     """An integer beyond 64 bits cannot be sent."""
     with pytest.raises(BadMessage):
         codec.encode_batch(Batch("m", 1, 1, [Lead(2**70)]))
+
+
+class _Later(msgspec.Struct, frozen=True, array_like=True, tag="Later"):
+    """A kind of message that only a later version has."""
+
+    text: str
+
+
+def as_later(message: object) -> object:
+    """What a later version, which knows a field more, would have written."""
+    plain = msgspec.msgpack.decode(msgspec.msgpack.encode(message))
+    assert isinstance(plain, list)
+    return [*plain, "later"]
+
+
+@given(parcels)
+def test_a_parcel_of_a_later_version(parcel: Parcel) -> None:
+    """Fields at the end of messages, and kinds of messages, that this version does not know are left alone."""
+    messages = [as_later(message) for message in parcel.messages]
+    later = msgspec.msgpack.encode(["Parcel", parcel.front, [*messages, _Later("x")], "later"])
+    assert codec.decode_parcel(later) == parcel
+
+
+@given(st.lists(multiplexer_message))
+def test_a_batch_of_a_later_version(messages: list[MultiplexerMessage]) -> None:
+    """The same the other way."""
+    later = msgspec.msgpack.encode(["w", 1, 2, [_Later("x"), *map(as_later, messages)], "later"])
+    assert codec.decode_batch(later) == Batch("w", 1, 2, messages)
+
+
+@pytest.mark.parametrize("bad", [["Lead", "no number"], ["Lead"], [], {"Lead": 1}, 7, [7]])
+def test_a_bad_message_of_a_known_kind(bad: object) -> None:
+    """What is known and wrong is not left out in silence."""
+    with pytest.raises(BadMessage):
+        codec.decode_batch(msgspec.msgpack.encode(["w", 1, 2, [bad, _Later("x")]]))
