@@ -33,6 +33,8 @@ class Action(Message, frozen=True):
     name: str
     params: str
     """The payload as the client wrote it: JSON text, not yet parsed by anyone."""
+    trace: str = ""
+    """Context of the front's span (``traces``)."""
 
 
 class Open(Message, frozen=True):
@@ -153,6 +155,8 @@ class Commit(Message, frozen=True):
     updates: list[Update]
     told_at: float = 0.0
     """When its doorbell rang at the multiplexer, in seconds since 1970 by its clock; 0: nobody knows."""
+    traces: list[str] = []
+    """Contexts of the spans of its telling (``traces``), one for each traced action it comes of."""
 
 
 class Recheck(Message, frozen=True):

@@ -11,6 +11,8 @@ import sys
 
 from broker import log
 from broker.redis_bus import RedisFrontBus
+from broker.traces import Traces
+from broker.trail import Trail
 
 from .collector import settle
 from .gates import TokenGate, Trust
@@ -27,7 +29,7 @@ from .settings import BadSettings, Settings, read_settings
 _logger = logging.getLogger("front")
 
 
-async def run(settings: Settings, bound: socket.socket) -> None:
+async def run(settings: Settings, bound: socket.socket, traces: Traces | None) -> None:
     """Run a front on a bound socket until SIGTERM or SIGINT; it then sends its clients to other fronts, and ends."""
     front = secrets.token_hex(8)
     jwks = Jwks(settings.jwks_url, now=asyncio.get_running_loop().time) if settings.jwks_url else None
@@ -40,7 +42,8 @@ async def run(settings: Settings, bound: socket.socket) -> None:
         proxies=Proxies(settings.proxies),
         limits=settings.limits,
     )
-    server = Server(hub=Hub(front=front, rules=rules), bus=bus, verify=gate.verify, rules=rules, pace=settings.pace)
+    hub = Hub(front=front, rules=rules, trail=Trail(_logger, slow=settings.watching.slow), traces=traces)
+    server = Server(hub=hub, bus=bus, verify=gate.verify, rules=rules, pace=settings.pace, traces=traces)
     http = application(server=server, gate=gate, web=settings.web, guests=settings.guests, metrics=settings.metrics)
     port = listener(http=http, accept=server.accept)
     loop = asyncio.get_running_loop()
@@ -103,8 +106,12 @@ def main() -> int:
     except OSError as exc:
         print(f"cannot listen at {settings.host}:{settings.port}: {exc.strerror}", file=sys.stderr)  # noqa: T201
         return 1
-    with bound, asyncio.Runner(loop_factory=loop_factory) as runner:
-        runner.run(run(settings, bound))
+    with (
+        bound,
+        settings.watching.tracing("fluxwire-front") as traces,
+        asyncio.Runner(loop_factory=loop_factory) as runner,
+    ):
+        runner.run(run(settings, bound, traces))
     return 0
 
 

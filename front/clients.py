@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from broker.messages import Action
+from broker.traces import Span
 
 from .gates import Identity
 from .store_cache import Position
@@ -83,6 +84,8 @@ class UnderWay(NamedTuple):
     action: Action
     since: float
     """When it came, in seconds."""
+    span: Span | None
+    """From its frame to its outcome, if it is traced."""
 
 
 class Unanswered:
@@ -125,11 +128,11 @@ class Unanswered:
             self._refused[lane] = number
         return room
 
-    def add(self, action: Action, now: float) -> None:
+    def add(self, action: Action, now: float, span: Span | None = None) -> None:
         """Keep an action until its outcome."""
         if not self._actions:
             self._sent_at, self._patience = now, PATIENCE
-        self._actions.setdefault((action.lane, action.number), []).append(UnderWay(action, now))
+        self._actions.setdefault((action.lane, action.number), []).append(UnderWay(action, now, span))
         self.count += 1
         self.bytes += len(action.params)
 
@@ -146,6 +149,13 @@ class Unanswered:
         # The loop answers: count the others' time from here.
         self._sent_at, self._patience = now, PATIENCE
         return answered
+
+    def abandon(self) -> None:
+        """Nobody is there any more who waits for outcomes."""
+        for actions in self._actions.values():
+            for one in actions:
+                if one.span is not None:
+                    one.span.end(status="gone")
 
     def waits_before(self, lane: int, number: int) -> bool:
         """Whether an earlier number of the lane is unanswered."""

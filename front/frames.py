@@ -98,6 +98,7 @@ class Dispatch(Up, frozen=True, tag="dispatch"):
     name: str
     params: Raw = NO_PARAMS
     lane: Lane = 0
+    traceparent: str = ""
 
     def __post_init__(self) -> None:
         _refuse_nul(self.name, "name")

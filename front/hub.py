@@ -24,6 +24,8 @@ from broker.messages import (
     Snapshot,
 )
 from broker.registry import RENEW, Changes
+from broker.traces import Traces
+from broker.trail import Trail
 
 from .clients import PATIENCE, Client, Rope, Subscription, Unanswered, Wire, frames_of
 from .codes import BUSY, TOO_MANY_SUBSCRIPTIONS
@@ -69,6 +71,8 @@ class Hub:
     Args:
         front: This process's id, of its own choosing.
         rules: How much is allowed; a front's defaults if left out.
+        trail: What is logged of actions; nothing if left out.
+        traces: Where spans of actions go; nowhere if left out.
 
     """
 
@@ -91,14 +95,20 @@ class Hub:
         "_rounds",
         "_rules",
         "_stores",
+        "_traces",
+        "_trail",
         "front",
         "full",
         "metrics",
         "unregistered",
     )
 
-    def __init__(self, *, front: str, rules: Rules | None = None) -> None:
+    def __init__(
+        self, *, front: str, rules: Rules | None = None, trail: Trail | None = None, traces: Traces | None = None
+    ) -> None:
         self.front = front
+        self._trail = trail
+        self._traces = traces
         self.metrics = Metrics()
         self._rules = rules or Rules()
         self._outbox = Outbox()
@@ -176,6 +186,7 @@ class Hub:
         if client.unanswered is not None:
             self._count -= client.unanswered.count
             self._bytes -= client.unanswered.bytes
+            client.unanswered.abandon()
             client.unanswered = None
         self._resend.pop(client, None)
 
@@ -410,6 +421,11 @@ class Hub:
             refused = Outcome(client.number, frame.lane, frame.number, "invalid", None, BUSY, {})
             self._outbox.send(client, build(outcome(refused, {})))
             return
+        span = None
+        if self._traces is not None:
+            span = self._traces.begin(
+                f"action {frame.name}", frame.traceparent, client=client.client_id, number=frame.number
+            )
         action = Action(
             connection=client.number,
             actor=client.identity.actor,
@@ -419,9 +435,12 @@ class Hub:
             number=frame.number,
             name=frame.name,
             params=bytes(frame.params).decode(),
+            trace="" if span is None else span.context,
         )
         self.metrics.actions += 1
-        unanswered.add(action, now)
+        if self._trail is not None:
+            self._trail.came((action,))
+        unanswered.add(action, now, span)
         self._busy[client] = None
         self._count += 1
         self._bytes += len(action.params)
@@ -444,6 +463,10 @@ class Hub:
             self._answered_at = now
             code = message.error.code if message.error is not None else None
             self.metrics.answered(message.status, code, now - answered.since)
+            if self._trail is not None:
+                self._trail.went(answered.action, message.status, code, now - answered.since)
+            if answered.span is not None:
+                answered.span.end(status=message.status, code=code or "")
             self._count -= 1
             self._bytes -= len(answered.action.params)
             if not client.unanswered:

@@ -12,10 +12,11 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
-from broker.bus import FrontBus, Missed
+from broker.bus import FrontBus, Missed, News
 from broker.errors import BusFull, BusLost
 from broker.messages import Commit, Drain, Kick, Parcel
 from broker.registry import RENEW, Changes
+from broker.traces import Span, Traces
 
 from .client_socket import Socket
 from .clients import Wire
@@ -59,6 +60,7 @@ class Server:
         verify: Tells who a token speaks for, or raises TokenRefused.
         rules: Who else is let in, and for how much; a front's defaults if left out.
         pace: How fast clients are sent to other fronts.
+        traces: Where spans of deliveries go; nowhere if left out.
 
     Make it inside a running event loop, give :meth:`accept` to uvicorn, and await :meth:`run`.
 
@@ -72,6 +74,7 @@ class Server:
         verify: Callable[[str], Identity],
         rules: Rules | None = None,
         pace: Pace = DEFAULT_PACE,
+        traces: Traces | None = None,
     ) -> None:
         self.hub = hub
         self.verify = verify
@@ -90,6 +93,8 @@ class Server:
         self.left = asyncio.Event()
         """Set when the front is about to end: what waits for news need not wait here."""
         self._told_at: list[float] = []  # of the commits of this tick, the first one of a run
+        self._traces = traces
+        self._deliveries: list[Span] = []  # of this tick
         self._flush_due = False
         self._gathered = asyncio.Event()
         self._connections: set[Any] = set()  # uvicorn's
@@ -187,6 +192,9 @@ class Server:
                 # Clocks of two machines differ.
                 self.hub.metrics.lag.observe(max(0.0, now - told_at))
             self._told_at.clear()
+        for span in self._deliveries:
+            span.end()
+        self._deliveries.clear()
         if self.hub.has_messages or self.hub.has_changes:
             self._gathered.set()
 
@@ -201,6 +209,8 @@ class Server:
                     elif isinstance(run[0], Drain):
                         self._drain(run[0].share)
                     else:
+                        if self._traces is not None:
+                            self._trace(self._traces, run)
                         self.hub.take_run(run, self.now())
                         if isinstance(run[0], Commit) and run[0].told_at:
                             self._told_at.append(run[0].told_at)
@@ -209,6 +219,14 @@ class Server:
                     for message in run:
                         self.hub.doubt(message, self.now())
             self.flush_soon()
+
+    def _trace(self, traces: Traces, run: Sequence[News]) -> None:
+        for commit in run:
+            if isinstance(commit, Commit):
+                for context in commit.traces:
+                    span = traces.begin("deliver", context, front=self.hub.front, updates=len(commit.updates))
+                    if span is not None:
+                        self._deliveries.append(span)
 
     def _drain(self, share: float) -> None:
         if share >= 1:

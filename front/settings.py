@@ -12,6 +12,7 @@ from broker.errors import BadAddress
 from broker.redis_bus import MAX_PARCELS
 from broker.redis_connection import check_address
 from broker.secret_files import with_secrets
+from broker.watching import Watching, read_watching
 
 from .drain import DEFAULT_PACE, Pace
 from .gates import AUDIENCE, SHORTEST_KEY
@@ -61,6 +62,7 @@ class Settings:
     """What that issuer calls itself; FLUXWIRE_ISSUER."""
     metrics: bool = False
     """Whether ``/metrics`` answers; FLUXWIRE_METRICS=1."""
+    watching: Watching = field(default_factory=Watching)
     shared: bool = False
     """Whether other fronts of this machine listen there as well; FLUXWIRE_SHARED_PORT=1."""
 
@@ -106,6 +108,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         frames=reader.number("FLUXWIRE_FRAMES", most.frames),
         subscriptions=reader.number("FLUXWIRE_SUBSCRIPTIONS", most.subscriptions),
     )
+    watching, faults = read_watching(environment)
+    reader.faults += faults
     if reader.faults:
         raise BadSettings("\n".join(reader.faults))
     return Settings(
@@ -118,6 +122,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         web=web,
         pace=pace,
         metrics=metrics,
+        watching=watching,
         most_parcels=most_parcels,
         guests=guests,
         origins=origins,

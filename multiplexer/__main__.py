@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ from typing import Any
 
 from broker import log
 from broker.redis_bus import RedisMultiplexerBus
+from broker.traces import Traces
 
 from .errors import SettingsError
 from .loop import Multiplexer
@@ -18,17 +20,19 @@ from .settings import Settings
 from .status import bound, status
 
 
-async def serve(settings: Settings) -> None:
+async def serve(settings: Settings, *, port: socket.socket | None, traces: Traces | None) -> None:
     """Run one multiplexer until SIGTERM or SIGINT.
 
-    Raises:
-        OSError: The port on which it is to tell how it is cannot be had.
+    Args:
+        settings: Its settings.
+        port: Where it tells how it is; None: nowhere.
+        traces: Where spans go; None: nowhere.
 
     """
     bus = RedisMultiplexerBus(settings.redis_url, settings.namespace, settings.name)
-    multiplexer = Multiplexer(settings, bus)
+    multiplexer = Multiplexer(settings, bus, traces=traces)
     loop = asyncio.get_running_loop()
-    async with telling(multiplexer, settings):
+    async with telling(multiplexer, port):
         running = asyncio.create_task(multiplexer.run())
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, running.cancel)
@@ -41,20 +45,19 @@ async def serve(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def telling(multiplexer: Multiplexer, settings: Settings) -> AsyncIterator[None]:
-    """Tell on a port how a multiplexer is, if there is to be one."""
-    if settings.status_port is None:
+async def telling(multiplexer: Multiplexer, port: socket.socket | None) -> AsyncIterator[None]:
+    """Tell on a port how a multiplexer is, if there is one."""
+    if port is None:
         yield
         return
-    with bound(settings.host, settings.status_port) as port:
-        logging.getLogger("multiplexer").info("tells how it is at %s:%d", *port.getsockname()[:2])
-        server = status(multiplexer)
-        serving = asyncio.create_task(server.serve(sockets=[port]))
-        try:
-            yield
-        finally:
-            server.should_exit = True
-            await serving
+    logging.getLogger("multiplexer").info("tells how it is at %s:%d", *port.getsockname()[:2])
+    server = status(multiplexer)
+    serving = asyncio.create_task(server.serve(sockets=[port]))
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await serving
 
 
 def runner() -> Callable[[Coroutine[Any, Any, None]], None]:
@@ -75,10 +78,12 @@ def main() -> int:
         print(error, file=sys.stderr)  # noqa: T201 -- the one line an operator has to read
         return 2
     try:
-        runner()(serve(settings))
+        port = None if settings.status_port is None else bound(settings.host, settings.status_port)
     except OSError as error:
         print(f"cannot listen at {settings.host}:{settings.status_port}: {error.strerror}", file=sys.stderr)  # noqa: T201
         return 1
+    with settings.watching.tracing("fluxwire-multiplexer") as traces:
+        runner()(serve(settings, port=port, traces=traces))
     return 0
 
 

@@ -13,12 +13,14 @@ from itertools import groupby
 import msgspec
 
 from broker.messages import Commit, Gone, Kick, MultiplexerMessage, Recheck, Snapshot, Update
+from broker.traces import Span
 
 from .database import TOGETHER, Patch, Reader, Rendered
 from .documents import Documents
 from .holders import Audience, Holders
 from .numbers import unfit
 from .renderer import difference, fit, gone, snapshot, update
+from .tracing import Tracing
 
 MAX_BELLS = 512
 """Most transactions whose patches are read in one go."""
@@ -68,6 +70,8 @@ class Told:
     fronts: dict[str, list[MultiplexerMessage]] = field(default_factory=dict)
     commits: int = 0
     updates: int = 0
+    spans: list[Span] = field(default_factory=list)
+    """To be ended when it is told."""
 
     def tell(self, audience: Audience, messages: Sequence[MultiplexerMessage], commit: Commit) -> None:
         """Add messages and the updates of one commit, which stay together."""
@@ -102,11 +106,15 @@ class Teller:
         reader: Where the patches are, and where stores are rendered.
         documents: What fronts hold.
         holders: Who holds the stores; what nobody holds is not told.
+        tracing: Knows which commits are traced; none if left out.
 
     """
 
-    def __init__(self, *, reader: Reader, documents: Documents, holders: Holders) -> None:
+    def __init__(
+        self, *, reader: Reader, documents: Documents, holders: Holders, tracing: Tracing | None = None
+    ) -> None:
         self._reader = reader
+        self._tracing = tracing
         self._documents = documents
         self._holders = holders
         self._due: dict[str, None] = {}
@@ -158,7 +166,10 @@ class Teller:
                     updates.append(moved)
                 elif moved is not None:
                     messages.append(moved)
-            told.tell(audience, messages, Commit(updates, transactions.get(transaction, 0.0)))
+            rang_at = transactions.get(transaction, 0.0)
+            spans = await self._tracing.told(updates, rang_at) if self._tracing is not None else []
+            told.spans += spans
+            told.tell(audience, messages, Commit(updates, rang_at, [span.context for span in spans]))
         return told
 
     async def due(self) -> Told:

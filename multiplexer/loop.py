@@ -19,8 +19,10 @@ from typing import TypeVar
 from broker.bus import Delivery, MultiplexerBus
 from broker.errors import BusLost
 from broker.messages import Lead
+from broker.traces import Traces
+from broker.trail import Trail
 
-from .database import BatchFailed, Database, Reader
+from .database import BatchFailed, Database, Reader, Result
 from .dispatcher import Dispatcher, Job, Settled
 from .documents import Documents
 from .errors import DatabaseLost, EngineUnfit, TermEnded
@@ -30,6 +32,7 @@ from .listener import Doorbells, Teller
 from .metrics import Metrics, Queues, Standing
 from .questions import Questions
 from .settings import Settings
+from .tracing import Tracing
 
 log = logging.getLogger("multiplexer")
 T = TypeVar("T")
@@ -57,12 +60,15 @@ class Multiplexer:
     Args:
         settings: Its settings.
         bus: Its end of the buses.
+        traces: Where spans of actions go; nowhere if left out.
 
     """
 
-    def __init__(self, settings: Settings, bus: MultiplexerBus) -> None:
+    def __init__(self, settings: Settings, bus: MultiplexerBus, *, traces: Traces | None = None) -> None:
         self.name = settings.name
         self.metrics = Metrics()
+        self._tracing = Tracing(traces) if traces is not None else None
+        self._trail = Trail(log, slow=settings.watching.slow)
         self._settings = settings
         self._bus = bus
         self._dispatcher = Dispatcher(batch=settings.batch)
@@ -139,7 +145,7 @@ class Multiplexer:
                 term=term,
                 metrics=self.metrics,
             )
-            teller = Teller(reader=database.telling, documents=documents, holders=holders)
+            teller = Teller(reader=database.telling, documents=documents, holders=holders, tracing=self._tracing)
 
             self._dispatcher.restart()
             self._settled = asyncio.Queue(UNTOLD)
@@ -234,6 +240,7 @@ class Multiplexer:
             if delivery.attempts == 1:
                 # Clocks of two machines differ.
                 self.metrics.bus_lag.observe(max(0.0, now - delivery.appended_at))
+            self._trail.came(delivery.parcel.messages)
             questions.add(delivery.parcel.front, delivery.parcel.messages)
         settled = self._dispatcher.add(deliveries)
         self._arrived.set()
@@ -248,6 +255,8 @@ class Multiplexer:
     async def _run_batch(self, batch: Sequence[Job], term: int, database: Database) -> None:
         began = self._clock()
         self.metrics.batch_actions.observe(len(batch))
+        spans = self._tracing.began(batch) if self._tracing is not None else []
+        results: Sequence[Result] = ()
         try:
             results = await database.dispatch(term, [job.action for job in batch], [job.refusal for job in batch])
         except BatchFailed as error:
@@ -261,7 +270,17 @@ class Multiplexer:
         else:
             self.metrics.batches["committed"] += 1
             self.metrics.batch_seconds.observe(self._clock() - began)
-            await self._settle(self._dispatcher.settle(batch, results, self._clock()))
+            settled = self._dispatcher.settle(batch, results, self._clock())
+            self._log(batch, results)
+            await self._settle(settled)
+        finally:
+            if self._tracing is not None:
+                self._tracing.ended(spans, results)
+
+    def _log(self, batch: Sequence[Job], results: Sequence[Result]) -> None:
+        now = time.time()
+        for job, result in zip(batch, results, strict=True):
+            self._trail.went(job.action, result.status, result.code, max(0.0, now - job.delivery.appended_at))
 
     async def _follow_partitions(self, database: Database) -> None:
         """Take notice of partitions that came or went: no trigger of ours sees that."""
@@ -279,6 +298,8 @@ class Multiplexer:
                 await _insist(partial(self._bus.publish, told.everyone))
             if told.fronts:
                 await _insist(partial(self._bus.send, told.fronts))
+            for span in told.spans:
+                span.end()
             if transactions:
                 now = time.time()
                 for rang_at in transactions.values():

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from broker.errors import BadAddress
 from broker.redis_connection import check_address
 from broker.secret_files import with_secrets
+from broker.watching import Watching, read_watching
 
 from .errors import SettingsError
 
@@ -33,6 +34,7 @@ class Settings:
     """Where to tell how it is; FLUXWIRE_HOST."""
     status_port: int | None = None
     """The port for that; None: nowhere. FLUXWIRE_STATUS_PORT."""
+    watching: Watching = field(default_factory=Watching)
     name: str = field(default_factory=_own_name)
     """Unique among all multiplexers that ever lived."""
     batch: int = 60
@@ -70,6 +72,8 @@ class Settings:
         port = environment.get("FLUXWIRE_STATUS_PORT", "")
         if port and not (port.isascii() and port.isdigit() and int(port) <= MAX_PORT):
             faults.append(f"FLUXWIRE_STATUS_PORT must be a number from 0 to {MAX_PORT}, not {port!r}")
+        watching, unfit = read_watching(environment)
+        faults += unfit
         if faults:
             raise SettingsError("\n".join(faults))
         return cls(
@@ -78,4 +82,5 @@ class Settings:
             namespace=environment.get("FLUXWIRE_NAMESPACE") or "fluxwire",
             host=environment.get("FLUXWIRE_HOST") or "127.0.0.1",
             status_port=int(port) if port else None,
+            watching=watching,
         )

@@ -34,7 +34,8 @@ def action_endpoint(server: Server) -> Endpoint:
                 "bad_request",
                 f"Idempotency-Key is needed: 1 to {LONGEST_KEY} printable characters, new for every action.",
             )
-        action = _action(request.path_params["name"], await body(request, MAX_FRAME))
+        parent = request.headers.get("traceparent", "")
+        action = _action(request.path_params["name"], await body(request, MAX_FRAME), parent)
         # No client of another road has such an id: theirs have at most 64 characters, and are told apart by the blank.
         with visit(server, identity, f"idempotency-key {key}") as visitor:
             visitor.say(action)
@@ -49,9 +50,9 @@ def action_endpoint(server: Server) -> Endpoint:
     return post
 
 
-def _action(name: str, params: bytes) -> Dispatch:
+def _action(name: str, params: bytes, traceparent: str) -> Dispatch:
     try:
         params.decode()
-        return Dispatch(number=1, name=name, params=params_of(params.strip()))
+        return Dispatch(number=1, name=name, params=params_of(params.strip()), traceparent=traceparent)
     except (BadFrame, ValueError) as exc:
         raise problem("bad_request", str(exc)) from None

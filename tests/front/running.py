@@ -117,8 +117,8 @@ class Client:
         await self.say(type="hello", protocols=[1], token=token, client="c")
         assert (await self.hear())["type"] == "welcome"
 
-    async def subscribe(self, number: int, name: str) -> None:
-        await self.say(type="subscribe", stores=[{"id": number, "name": name}])
+    async def subscribe(self, number: int, name: str, **params: str) -> None:
+        await self.say(type="subscribe", stores=[{"id": number, "name": name, "params": params}])
         assert (await self.hear())["type"] == "subscribed"
         assert (await self.hear())["type"] == "snapshot"
 

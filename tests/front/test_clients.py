@@ -20,7 +20,7 @@ def test_an_outcome_counts_once() -> None:
     unanswered = Unanswered()
     unanswered.add(action(1), 0.0)
     unanswered.add(action(1), 0.0)
-    assert [unanswered.answer(0, 1, 1.0) for _ in range(3)] == [(action(1), 0.0), (action(1), 0.0), None]
+    assert [unanswered.answer(0, 1, 1.0) for _ in range(3)] == [(action(1), 0.0, None), (action(1), 0.0, None), None]
     assert not unanswered
 
 
@@ -73,3 +73,20 @@ def test_behind_a_refused_one_all_are_refused() -> None:
     assert unanswered.admits(1, 6, room=True)
     assert unanswered.admits(0, 5, room=True)
     assert unanswered.admits(0, 6, room=True)
+
+
+def test_who_has_left_is_traced_no_further() -> None:
+    """The spans of actions end with their connection: an outcome will find nobody."""
+    ended: list[dict[str, str | int]] = []
+
+    class Span:
+        context = "00-"
+
+        def end(self, **facts: str | int) -> None:
+            ended.append(facts)
+
+    unanswered = Unanswered()
+    unanswered.add(action(1), 0.0, Span())
+    unanswered.add(action(2), 0.0)
+    unanswered.abandon()
+    assert ended == [{"status": "gone"}]

@@ -22,25 +22,16 @@ on_postgres_18 = pytest.mark.parametrize("postgres", ["pg18"], indirect=True, sc
 ROOM = 'room{"room": "lobby"}'
 
 
-async def ask(multiplexer: Multiplexer, settings: Settings, path: str) -> httpx.Response:
+async def ask(multiplexer: Multiplexer, path: str) -> httpx.Response:
     """Ask over a real port, which is there for as long as that takes."""
-
-    with bound("127.0.0.1", 0) as free:
-        port = free.getsockname()[1]
-    async with (
-        telling(multiplexer, replace(settings, status_port=port)),
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http,
-    ):
-        async with asyncio.timeout(DEADLINE):
-            while True:
-                try:
-                    return await http.get(path)
-                except httpx.ConnectError:
-                    await asyncio.sleep(0.01)
+    with bound("127.0.0.1", 0) as port:
+        base = f"http://127.0.0.1:{port.getsockname()[1]}"
+        async with telling(multiplexer, port), httpx.AsyncClient(base_url=base) as http, asyncio.timeout(DEADLINE):
+            return await http.get(path)
 
 
 @on_postgres_18
-async def test_what_it_tells(front: Front, multiplexer: Multiplexer, settings: Settings) -> None:
+async def test_what_it_tells(front: Front, multiplexer: Multiplexer) -> None:
     """Batches, outcomes by code, renders, the bus and the way of a commit are counted as they were."""
     before = time.time()
     await front.say(Fetch(ROOM))
@@ -52,10 +43,10 @@ async def test_what_it_tells(front: Front, multiplexer: Multiplexer, settings: S
     await front.outcome(2)
     commit = await front.hear(Commit)
     assert before < commit.told_at < time.time()
-    assert (await ask(multiplexer, settings, "/healthz")).status_code == 200
-    ready = await ask(multiplexer, settings, "/readyz")
+    assert (await ask(multiplexer, "/healthz")).status_code == 200
+    ready = await ask(multiplexer, "/readyz")
     assert (ready.status_code, ready.text) == (200, "leads\n")
-    answer = await ask(multiplexer, settings, "/metrics")
+    answer = await ask(multiplexer, "/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     told = read(answer.text)
     ours = {name.removeprefix("fluxwire_multiplexer_"): value for name, value in told.items()}
@@ -90,18 +81,18 @@ async def test_how_it_stands(settings: Settings) -> None:
                 await end.append(Parcel("f", [Renew([])]))
         running.append(asyncio.create_task(standby.run()))
         async with asyncio.timeout(DEADLINE):
-            while (await ask(standby, settings, "/readyz")).text != "stands by\n":
+            while (await ask(standby, "/readyz")).text != "stands by\n":
                 pass
-        refused = await ask(nowhere, settings, "/readyz")
+        refused = await ask(nowhere, "/readyz")
         assert (refused.status_code, refused.text) == (503, "the database or the bus does not answer\n")
-        assert read((await ask(nowhere, settings, "/metrics")).text)["fluxwire_multiplexer_ready"] == 0
-        told = read((await ask(standby, settings, "/metrics")).text)
+        assert read((await ask(nowhere, "/metrics")).text)["fluxwire_multiplexer_ready"] == 0
+        told = read((await ask(standby, "/metrics")).text)
         assert (told["fluxwire_multiplexer_ready"], told["fluxwire_multiplexer_leading"]) == (1, 0)
     finally:
         for task in running:
             task.cancel()
         await asyncio.wait(running)
-    assert read((await ask(leader, settings, "/metrics")).text)["fluxwire_multiplexer_leading"] == 0
+    assert read((await ask(leader, "/metrics")).text)["fluxwire_multiplexer_leading"] == 0
 
 
 @pytest.mark.parametrize("port", ["-1", "65536", "x", "٣"])
