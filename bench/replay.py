@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import asyncpg  # noqa: TID251 -- what is measured is the database, with nobody between
 
 from fluxwire.logged import DatabaseLog, Until
-from fluxwire.replay import Target, replay
+from fluxwire.replay import replay
+from fluxwire.target import Target
 
 from .database import Cluster, cluster
 from .harness import Figure, Options, alone, compared

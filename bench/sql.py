@@ -87,8 +87,11 @@ insert into chat.message
 select
   gen_random_uuid(), 'r' || i % {rooms}, 'u1', 'filling', now() - interval '1 day' + i * interval '1 millisecond'
 from generate_series(1, {size}) as i;
-insert into flux.action (actor, claims, client, lane, number, name, params, at, took, seed, status)
-select 'u' || i % 1000, '{{}}', 'old', 0, i, 'post_message', '{{}}', now() - interval '1 second', '0', '', 'ok'
+insert into flux.action (
+  seq, actor, claims, client, lane, number, name, params, at, took, seed, status, link, deployment
+)
+select
+  i, 'u' || i % 1000, '{{}}', 'old', 0, i, 'post_message', '{{}}', now() - interval '1 second', '0', '', 'ok', '', 1
 from generate_series(1, {size}) as i;
 set session_replication_role to origin;
 """

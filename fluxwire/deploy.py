@@ -65,6 +65,7 @@ insert into flux.script as s (owner, name, checksum) values ($1, $2, $3)
 on conflict (owner, name) do update set checksum = excluded.checksum, applied_at = excluded.applied_at
 where s.checksum <> excluded.checksum
 """
+DEPLOYMENT = "insert into flux.deployment (changed, environment) values ($1, flux.environment())"
 FORGOTTEN = "delete from flux.script where owner = $1 and name = $2"
 
 # What this transaction made: functions whose bodies the server can look at.
@@ -156,6 +157,7 @@ async def _deploy(connection: asyncpg.Connection[asyncpg.Record], sources: dict[
             await _apply(connection, owner, script)
     everything = [script for found in sources.values() for script in found]
     await _check_bodies(connection, everything)
+    await connection.execute(DEPLOYMENT, done.changed)
     await _run(connection, "select flux.refresh(), flux.partition_log()")
     done.warnings += await _findings(connection, everything)
     # No store renders otherwise for an action.

@@ -45,5 +45,5 @@ async def rehearse(url: str, application: Path) -> tuple[list[str], list[str]]:
 
     """
     actions: list[str] = []
-    async with replayed(url, application, diverged=actions.append) as both:
+    async with replayed(url, application, diverged=lambda found: actions.append(str(found))) as both:
         return actions, await differences(both)

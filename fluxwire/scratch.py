@@ -12,9 +12,10 @@ from urllib.parse import urlsplit
 import asyncpg  # noqa: TID251 - the command line's own look into both databases
 
 from fluxwire.logged import DatabaseLog, Until
-from fluxwire.replay import Target, deploy_to, meter, replay, stop
+from fluxwire.replay import deploy_to, meter, replay
 from fluxwire.stack.database import connect
 from fluxwire.stack.errors import StackError
+from fluxwire.target import Divergence, Target, stop
 from multiplexer.database import SESSION
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -35,7 +36,7 @@ async def replayed(
     application: Path | None,
     *,
     until: Until | None = None,
-    diverged: Callable[[str], None] = stop,
+    diverged: Callable[[Divergence], None] = stop,
     keep: bool = False,
 ) -> AsyncIterator[Both]:
     """Replay a database's log into a scratch database, which is dropped afterwards.

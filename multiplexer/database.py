@@ -33,7 +33,14 @@ CONNECT_TIMEOUT = 5.0  # seconds
 HEARTBEAT_TIMEOUT = 5.0  # seconds; a half-open connection is noticed by then
 LOCK_SHARE = 0.2
 """Of the time a batch has, how much one action may wait for a foreign transaction's lock; it is tried again later."""
-SESSION = {"search_path": '""', "timezone": "UTC", "datestyle": "ISO", "extra_float_digits": "1"}
+SESSION = {
+    "search_path": '""',
+    "timezone": "UTC",
+    "datestyle": "ISO",
+    "intervalstyle": "postgres",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
+}
 """What every session of the engine is set to, and what ``flux.put_back`` goes back to."""
 TOGETHER = 20
 """Most stores rendered in one statement: that bounds what one of them can cost the others, in time and in memory."""

@@ -22,7 +22,9 @@ declare
   _used bigint[];
   _held boolean[];
   _deferred text;
+  _seq bigint;
   _now timestamptz;
+  _link bytea;
   _sent record;
   _ran integer[] := '{}';
   _first integer;
@@ -30,11 +32,13 @@ declare
   _results flux.result[] := '{}';
   _times timestamptz[] := array_fill(null::timestamptz, array[_count]);
   _seeds text[] := array_fill(null::text, array[_count]);
+  _links bytea[] := '{}';
   _touching integer[];
   _touched text[];
 begin
   -- Held to the end: whoever deposes this leader waits for the batch or ends it, and a deposed leader cannot begin one.
-  perform from flux.term t where t.term = dispatch.term for share;
+  -- Nor can two count on in the log at once.
+  perform from flux.term t where t.term = dispatch.term for no key update;
   if not found then
     raise exception using errcode = 'FX002', message = format('term %s has ended', dispatch.term);
   end if;
@@ -59,7 +63,7 @@ begin
     for update
   ) as l;
 
-  _now := flux.latest();
+  select l.seq, l.at, l.link into _seq, _now, _link from flux.latest() as l;
 
   select string_agg(format('%I.%I', n.nspname, c.conname), ', ')
   into _deferred
@@ -92,6 +96,12 @@ begin
       else
         _used[_sent.slot] := _sent.number;
         _ran := _ran || _sent.place::integer;
+        _link := flux.link(
+          _link, _seq + cardinality(_ran), _sent.actor, _sent.claims, _sent.client, _sent.lane, _sent.number,
+          _sent.name, _sent.params, _now, _seeds[_sent.place], _result.status, _result.reply, _result.code,
+          _result.sqlstate, _result.positions
+        );
+        _links := _links || _link;
       end if;
     elsif _sent.number <= _used[_sent.slot] then
       -- Twice in one batch: the log does not have the first yet.
@@ -145,17 +155,17 @@ begin
   ),
   logged as (
     insert into flux.action (
-      actor, claims, client, lane, number, name, params, at, took, seed, status, reply, code, message,
-      constraint_name, column_name, sqlstate, stores, positions
+      seq, actor, claims, client, lane, number, name, params, at, took, seed, status, reply, code, message,
+      constraint_name, column_name, sqlstate, stores, positions, link, deployment
     )
-    select u.actor, u.claims, u.client, u.lane, u.number, u.name, u.params, _times[u.place], o.took, _seeds[u.place],
-      o.status, o.reply, o.code, o.message, o.constraint_name, o.column_name, o.sqlstate, o.stores, o.positions
+    select _seq + l.nth, u.actor, u.claims, u.client, u.lane, u.number, u.name, u.params, _times[u.place], o.took,
+      _seeds[u.place], o.status, o.reply, o.code, o.message, o.constraint_name, o.column_name, o.sqlstate, o.stores,
+      o.positions, l.link, flux.deployment()
     from unnest(dispatch.actions) with ordinality as u (
       actor, claims, client, lane, number, name, params, refusal, at, seed, positions, place
     )
+    join unnest(_ran, _links) with ordinality as l (place, link, nth) on l.place = u.place
     join outcome o on o.place = u.place
-    where u.place = any (_ran)
-    order by u.place
     returning actor, client, lane, number
   ),
   counted as (

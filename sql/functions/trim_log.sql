@@ -19,9 +19,15 @@ begin
       and to_timestamp(substr(c.relname, 8), 'YYYY_MM') + interval '1 month' <= trim_log.before
     order by c.relname
   loop
+    execute format(
+      'update flux.origin o set seq = a.seq, at = a.at, link = a.link'
+        ' from (select a.seq, a.at, a.link from flux.%I a order by a.seq desc limit 1) as a',
+      _partition.relname
+    );
     execute format('drop table flux.%I', _partition.relname);
     _dropped := _dropped + 1;
   end loop;
+  delete from flux.foreign_write w using flux.origin o where w.seq < o.seq;
   return _dropped;
 end;
 $$;

@@ -51,7 +51,8 @@ create table flux.client (
 -- The action log: everything a replay needs, and every outcome. A partition a month (flux.partition_log), so that old
 -- ones can go; numbers are kept in flux.client, so exactly-once does not depend on what is kept here.
 create table flux.action (
-  seq bigint generated always as identity,
+  -- Dense: what is missing shows. flux.dispatch counts, one at a time.
+  seq bigint not null,
   actor text not null,
   claims text not null,
   client text not null,
@@ -71,12 +72,48 @@ create table flux.action (
   sqlstate text,
   stores jsonb not null default '{}',
   -- Where the sequences stood that it moved.
-  positions jsonb
+  positions jsonb,
+  -- SHA-256 of the link before and of all that a replay takes from this row (flux.link): what was edited shows.
+  link bytea not null,
+  -- Which functions ran it.
+  deployment integer not null
 ) partition by range (at);
 
 create index action_seq on flux.action (seq);
 create index action_identity on flux.action (actor, client, lane, number);
 create table flux.action_default partition of flux.action default;
+
+-- The action before the first in the log: none, or where a baseline was taken, or the last one that was trimmed.
+create table flux.origin (
+  one boolean primary key default true constraint there_is_one_origin check (one),
+  seq bigint not null default 0,
+  at timestamptz,
+  link bytea not null default ''
+);
+
+insert into flux.origin default values;
+
+-- Every deploy that changed something, and what beside the functions may decide what they do (flux.environment).
+create table flux.deployment (
+  id integer generated always as identity primary key,
+  deployed_at timestamptz not null default now(),
+  changed text[] not null,
+  environment jsonb not null
+);
+
+-- What was written to watched tables past the actions, in commits after the action of that number: no replay can know.
+-- Of more than a thousand rows of one table in one transaction it has only how many they were.
+create table flux.foreign_write (
+  id bigint generated always as identity primary key,
+  seq bigint not null,
+  written_at timestamptz not null default clock_timestamp(),
+  role text not null default session_user,
+  application text not null default current_setting('application_name'),
+  source text,
+  item text,
+  rows bigint not null,
+  stores text[] not null
+);
 
 -- How often each store has changed since it first did; see flux.epoch for what makes its version of that.
 create table flux.version (

@@ -11,16 +11,17 @@ import pytest
 
 from fluxwire import log as logs
 from fluxwire.at import document
-from fluxwire.logged import DatabaseLog, ExportedLog, Until
+from fluxwire.logged import BrokenLog, DatabaseLog, ExportedLog, Until
 from fluxwire.rehearse import rehearse
-from fluxwire.replay import Diverged, Target, deploy_to, replay
+from fluxwire.replay import deploy_to, replay
 from fluxwire.stack.errors import StackError
+from fluxwire.target import Diverged, Target
 from fluxwire.verify import verify
 from tests.services import CHAT
 from tests.sql.database import Sent, Sql
 
 MESSAGES = "select id, room, author, body, sent_at from chat.message order by sent_at"
-LOG = "select actor, client, number, name, params, at, seed, status, reply, code, message from flux.action order by seq"
+LOG = "select seq, link, actor, name, params, at, seed, status, reply, code, message from flux.action order by seq"
 
 
 def post(number: int, body: str) -> Sent:
@@ -141,26 +142,49 @@ async def test_what_was_written_past_the_actions(sql: Sql, tamper: str, named: l
     assert ("create table" in tamper) or any(line.startswith("store room") for line in found), found
 
 
-async def test_edited_log(sql: Sql) -> None:
-    """An action whose entry in the log was edited does something else: verify says which one."""
-    await sql.connection.execute("update flux.action set params = replace(params, 'one', 'five') where number = 3")
-    assert any("five" in line for line in await verify(sql.url, CHAT))
-    await sql.connection.execute("update flux.action set code = 'another' where number = 4")
-    with pytest.raises(Diverged, match=r"post_message, number 4 of 'ada'.* was another, and is too_long now"):
+@pytest.mark.parametrize(
+    ("edit", "named"),
+    [
+        ("update flux.action set params = replace(params, 'one', 'five') where number = 3", "Action 3 .* link"),
+        ("update flux.action set code = 'another' where number = 4", "Action 4 .* link"),
+        ("update flux.action set reply = '{}' where number = 2", "Action 2 .* link"),
+        ("delete from flux.action where number = 3", "after action 2 comes action 4"),
+        ("update flux.action set seq = 15 - seq where seq in (7, 8)", "Action 7 .* link"),
+    ],
+)
+async def test_edited_log(sql: Sql, edit: str, named: str) -> None:
+    """A log in which an entry was edited, or from which one is gone, is not replayed beyond: it says which one."""
+    await sql.connection.execute(edit)
+    with pytest.raises(BrokenLog, match=named):
         await verify(sql.url, CHAT)
+
+
+async def test_other_functions(sql: Sql, tmp_path: Path) -> None:
+    """An action that does something else is named, with what it did, what it does, and what became of its function."""
+    changed = changed_chat(tmp_path)
+    with pytest.raises(Diverged, match=r"post_message, number 3 of 'ada'.* was ok, and is too_long now: A message"):
+        await verify(sql.url, changed)
+    (changed / "sql" / "actions" / "join_room.sql").unlink()
+    with pytest.raises(Diverged, match=r'join_room.* is unknown_action now: There is no action "join_room"'):
+        await verify(sql.url, changed)
+
+
+def changed_chat(folder: Path) -> Path:
+    """Make a chat in which no message is longer than two characters."""
+    shutil.copytree(CHAT / "sql", folder / "sql")
+    path = folder / "sql" / "actions" / "post_message.sql"
+    path.write_text(path.read_text().replace("> 4000", "> 2"))
+    return folder
 
 
 async def test_rehearsed(sql: Sql, tmp_path: Path) -> None:
     """A changed function is tried on what has been: each action that it would have refused is named, and no other."""
-    shutil.copytree(CHAT / "sql", tmp_path / "sql")
-    path = tmp_path / "sql" / "actions" / "post_message.sql"
-    path.write_text(path.read_text().replace("> 4000", "> 2"))
     assert await rehearse(sql.url, CHAT) == ([], [])
-    actions, state = await rehearse(sql.url, tmp_path)
-    assert [line.split(", number ")[1] for line in actions] == [
-        "3 of 'ada') was ok, and is too_long now.",
-        "1 of 'bob') was not_a_member, and is too_long now.",
-        "6 of 'ada') was ok, and is too_long now.",
+    actions, state = await rehearse(sql.url, changed_chat(tmp_path))
+    assert [line.split(", number ")[1].split(" now")[0] for line in actions] == [
+        "3 of 'ada', deployment 1) was ok, and is too_long",
+        "1 of 'bob', deployment 1) was not_a_member, and is too_long",
+        "6 of 'ada', deployment 1) was ok, and is too_long",
     ]
     assert any("chat.message" in line for line in state)
 
