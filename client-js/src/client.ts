@@ -123,6 +123,12 @@ const SHOWN: Readonly<Record<State, ConnectionStatus['state']>> = {
 /** How often documents are kept beyond the page, in milliseconds. */
 const KEEP_MS = 1_000;
 
+/** How much longer a page rests than it took to show something, when updates come faster than it shows them. */
+const RESTS = 2;
+
+/** A page rests no longer than this, in milliseconds. */
+const MOST_REST_MS = 100;
+
 /** Actions on their way at most; whoever brings another one is refused with `queue_full`. */
 const QUEUE = 10_000;
 
@@ -156,6 +162,10 @@ class SocketClient implements Client {
   #pauseAt: number | undefined;
   #paused = false;
   #keepAt: number | undefined;
+  /** When updates that came fast are shown, all together. */
+  #tellAt: number | undefined;
+  /** Until when the page has a rest from being told. */
+  #rest = 0;
 
   constructor(options: ClientOptions) {
     const { token, transport = webSocket, predictions = [], persistence, graceMs = GRACE_MS } = options;
@@ -304,8 +314,10 @@ class SocketClient implements Client {
   }
 
   #take(event: Event): void {
-    for (const effect of this.#connection.take(event, performance.now())) this.#perform(effect);
-    this.#tell();
+    const effects = this.#connection.take(event, performance.now());
+    for (const effect of effects) this.#perform(effect);
+    if (effects.some((effect) => effect.type === 'frame' && effect.frame.type === 'update')) this.#tellInTurn();
+    else this.#tell();
     this.#show();
     this.#schedule();
   }
@@ -382,7 +394,7 @@ class SocketClient implements Client {
       this.#flushing = false;
       this.#flush();
       // What could not be sent has failed by now.
-      this.#tell();
+      this.#tellInTurn();
       this.#schedule();
     });
   }
@@ -398,12 +410,26 @@ class SocketClient implements Client {
 
   /** Tell whoever listens to stores and pending actions. */
   #tell(): void {
-    const told = this.#subscriptions.tell(performance.now());
+    this.#tellAt = undefined;
+    const now = performance.now();
+    const told = this.#subscriptions.tell(now);
+    // React renders in a microtask of its own, which was asked for before this one.
+    if (told) queueMicrotask(() => this.#tire(performance.now(), now));
     if (told && this.#options.persistence !== undefined) this.#keepAt ??= performance.now() + KEEP_MS;
     const { actions } = this.#subscriptions.pending;
     if (actions === this.#toldPending) return;
     this.#toldPending = actions;
     for (const listener of [...this.#pendingListeners]) listener();
+  }
+
+  #tire(now: number, begun: number): void {
+    this.#rest = now + Math.min(RESTS * (now - begun), MOST_REST_MS);
+  }
+
+  /** Tell it as soon as the page has rested from what it was told before. */
+  #tellInTurn(): void {
+    if (performance.now() < this.#rest) this.#tellAt = this.#rest;
+    else this.#tell();
   }
 
   #show(): void {
@@ -426,7 +452,7 @@ class SocketClient implements Client {
     if (this.#closed) return;
     const now = performance.now();
     const times = [this.#connection.deadline, this.#subscriptions.deadline(now), this.#actions.deadline];
-    times.push(this.#pauseAt, this.#keepAt);
+    times.push(this.#pauseAt, this.#keepAt, this.#tellAt);
     const due = Math.min(...times.map((time) => time ?? Infinity));
     if (due === Infinity) return;
     this.#timer = setTimeout(() => {

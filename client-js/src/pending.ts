@@ -8,6 +8,8 @@
  * Pure: stores are looked up by the functions given, time comes in as an argument.
  */
 import type { Json, JsonObject } from './json.ts';
+import { applyPatch } from './patch.ts';
+import type { Operation } from './patch.ts';
 import type { StoreRef } from './refs.ts';
 import type { Store } from './store.ts';
 
@@ -45,6 +47,8 @@ export interface PredictedStores {
   get<Document>(ref: StoreRef<Document>): Document | undefined;
   /** Show another document. `change` leaves the one that it is given as it is, and is not called if there is none. */
   update<Document>(ref: StoreRef<Document>, change: (document: Document) => Document): void;
+  /** The same by operations, which cost no copy of a part however many members it has. */
+  patch<Document>(ref: StoreRef<Document>, operations: readonly Operation[]): void;
 }
 
 /**
@@ -202,9 +206,11 @@ export class Pending {
       if (entry.needs === undefined || entry.needs.has(store)) drafts.set(store, change(document));
       changed.add(store);
     };
+    const patch = (ref: StoreRef<unknown>, operations: readonly Operation[]): void =>
+      update(ref, (document) => applyPatch(document, operations));
     const { id, at, params } = entry.action;
     try {
-      entry.predict({ get, update } as unknown as PredictedStores, params, { id, at });
+      entry.predict({ get, update, patch } as unknown as PredictedStores, params, { id, at });
       this.#shown = drafts;
       entry.changed = changed;
     } catch {

@@ -130,6 +130,35 @@ describe('stores', () => {
     expect(at.store(a({})).get()).toMatchObject({ status: 'live', data: { items: [1] } });
   });
 
+  test('a page that takes long to show an update has a rest, and then sees all that came meanwhile', async () => {
+    const at = client();
+    const shown: number[] = [];
+    const store = at.store(a({}));
+    await wires.settle();
+    store.subscribe(() => {
+      shown.push(store.get().data?.items.length ?? -1);
+      vi.advanceTimersByTime(5);
+    });
+    await wires.settle();
+    vi.advanceTimersByTime(10);
+    for (let item = 1; item <= 4; item += 1) {
+      front.commit(['a{}'], item);
+      while (wires.down());
+      await turn();
+    }
+    expect(shown).toEqual([0, 1]);
+    // What one does oneself is shown at once, and with it everything that came; so is its outcome.
+    const done = at.dispatch(both, { item: 'mine' });
+    await wires.settle();
+    await done;
+    expect(shown).toEqual([0, 1, 4, 5]);
+    front.commit(['a{}'], 6);
+    while (wires.down());
+    expect(shown).toEqual([0, 1, 4, 5]);
+    vi.advanceTimersByTime(10);
+    expect(shown).toEqual([0, 1, 4, 5, 6]);
+  });
+
   test('a store that nobody listens to is given up after a while', async () => {
     const at = client();
     const leave = at.store(a({})).subscribe(vi.fn());
@@ -161,6 +190,7 @@ describe('stores', () => {
     wires.cut();
     expect(store.get()).toMatchObject({ status: 'stale', data: { items: [1] } });
     front.commit(['a{}'], 2);
+    await turn();
     vi.advanceTimersByTime(1_000);
     await wires.settle();
     expect(store.get()).toMatchObject({ status: 'live', data: { items: [1, 2] } });

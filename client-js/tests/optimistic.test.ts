@@ -89,6 +89,24 @@ describe('a prediction', () => {
     await expect(refused.settled).rejects.toMatchObject({ code: 'no' });
   });
 
+  test('may be said as operations; those that do not fit are skipped like one that throws', async () => {
+    const first: Prediction<{ item: Json }> = (stores, { item }) => {
+      stores.patch(a({}), [{ op: 'add', path: '/items/-', value: item }]);
+    };
+    const second: Prediction<{ item: Json }> = (stores, { item }) => {
+      stores.patch(a({}), [{ op: 'replace', path: '/items/1', value: item }]);
+    };
+    void client.dispatch(both, { item: 1 }, { optimistic: first });
+    void client.dispatch(refuse, { item: 'x' }, { optimistic: second }).catch(vi.fn());
+    expect(shown()).toBe('[1]');
+    front.commit(['a{}'], 'theirs');
+    while (wires.down());
+    vi.advanceTimersByTime(PATIENCE_MS);
+    expect(shown()).toBe('["theirs","x"]');
+    await wires.settle();
+    expect(shown()).toBe('["theirs",1]');
+  });
+
   test('that throws is skipped, wholly, until it fits again; the action goes on', async () => {
     const picky: Prediction<{ item: Json }> = (stores, { item }) => {
       stores.update(a({}), ({ items }) => ({ items: [...items, item] }));
