@@ -1,13 +1,37 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+
+const path = (name: string): string => fileURLToPath(new URL(`../${name}`, import.meta.url));
+const modules = 'tests/react-18/node_modules';
+
+// Properties take seconds, and more on a busy machine.
+const testTimeout = 120_000;
 
 export default defineConfig({
   test: {
-    include: ['tests/**/*.test.{ts,tsx}'],
-    // Properties take seconds, and more on a busy machine.
-    testTimeout: 120_000,
     // A leftover warning of React is a fault of ours.
     onConsoleLog: (log) => {
       throw new Error(`unexpected output: ${log}`);
     },
+    projects: [
+      { test: { testTimeout, name: 'client', include: ['tests/**/*.test.{ts,tsx}'] } },
+      {
+        // The hooks once more, with the oldest React that they are for.
+        resolve: {
+          alias: {
+            react: path(`${modules}/react`),
+            'react-dom': path(`${modules}/react-dom`),
+            // What it would take by default requires the other React.
+            '@testing-library/react': path('node_modules/@testing-library/react/dist/@testing-library/react.esm.js'),
+          },
+        },
+        test: {
+          testTimeout,
+          name: 'react 18',
+          include: ['tests/**/*.test.tsx'],
+          server: { deps: { inline: [/@testing-library/] } },
+        },
+      },
+    ],
   },
 });

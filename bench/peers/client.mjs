@@ -1,11 +1,14 @@
 /**
  * What the TypeScript client costs a page. Argument: how many rounds. Prints one JSON object a round: milliseconds to
- * apply a one-message patch to a room of 10,000, by this client and by fast-json-patch without changing the document
- * before; then one with the sizes of the entries in kB, minified and compressed.
+ * apply a one-message patch to a room of 10,000, and to have its messages in order, by this client; the former by
+ * fast-json-patch without changing the document before, and by immer; then one with the sizes of the entries in kB,
+ * minified and compressed.
  */
 import { gzipSync } from 'node:zlib';
 import oracle from 'fast-json-patch';
+import { produce, setAutoFreeze } from 'immer';
 import { rolldown } from 'rolldown';
+import { ordered } from '../../client-js/dist/ordered.js';
 import { applyPatch } from '../../client-js/dist/patch.js';
 
 const ROOM = 10_000;
@@ -34,9 +37,28 @@ function measure(apply) {
 const ours = (before, operations) => applyPatch(before, operations);
 const peers = (before, operations) => oracle.applyPatch(before, operations, false, false).newDocument;
 
+// As this client does: what comes off a socket is not frozen.
+setAutoFreeze(false);
+const immers = (before, operations) =>
+  produce(before, (draft) => {
+    for (const { op, path, value } of operations) {
+      const [, part, id] = path.split('/');
+      if (op === 'remove') delete draft[part][id];
+      else draft[part][id] = value;
+    }
+  });
+
+const compare = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
+const inOrder = ordered('messages', (a, b) => compare(a.sent_at, b.sent_at) || compare(a.id, b.id));
+const listed = (before, operations) => {
+  const after = applyPatch(before, operations);
+  if (inOrder(after).length !== ROOM) throw new Error('the list is not the room');
+  return after;
+};
+
 measure(ours);
 for (let round = 0; round < Number(process.argv[2]); round += 1) {
-  console.log(JSON.stringify({ apply: measure(ours), peer: measure(peers) }));
+  console.log(JSON.stringify({ apply: measure(ours), list: measure(listed), peer: measure(peers), immer: measure(immers) }));
 }
 
 async function kilobytes(entry) {

@@ -1,44 +1,16 @@
 // @vitest-environment jsdom
-import { act, cleanup, render, screen } from '@testing-library/react';
-import { Component, StrictMode, Suspense } from 'react';
+import { act, render, screen } from '@testing-library/react';
+import { Component, Suspense } from 'react';
 import type { ReactElement, ReactNode } from 'react';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { createClient } from '../src/client.ts';
-import type { Client } from '../src/client.ts';
+import { expect, test, vi } from 'vitest';
 import type { Json } from '../src/json.ts';
 import { FluxProvider, useAction, usePendingActions, usePreload, useStore, useSuspenseStore } from '../src/react.ts';
 import { defineAction, defineStore } from '../src/refs.ts';
-import { ModelFront } from './model-front.ts';
-import { Wires } from './wire.ts';
+import { client, front, settle, text, within } from './rendering.tsx';
 
 const list = defineStore<{ items: Json[] }, { n?: number }>('a');
 const secret = defineStore<{ items: Json[] }>('secret');
 const both = defineAction<{ item: Json }>('both');
-
-let front: ModelFront;
-let wires: Wires;
-let client: Client;
-
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
-  front = new ModelFront();
-  wires = new Wires(front);
-  client = createClient({ url: 'ws://front/ws', token: 't', transport: wires.transport });
-});
-
-afterEach(() => {
-  cleanup();
-  void client.close();
-  vi.useRealTimers();
-});
-
-const within = (page: ReactNode): ReactElement => (
-  <StrictMode>
-    <FluxProvider client={client}>{page}</FluxProvider>
-  </StrictMode>
-);
-const settle = (): Promise<void> => act(() => wires.settle());
-const text = (): string | null => screen.getByTestId('text').textContent;
 
 test('a selected part renders again only if it has changed', async () => {
   const renders = vi.fn();
@@ -152,6 +124,9 @@ test('useSuspenseStore throws the error of a store that may not be read to the b
     return <p>{useSuspenseStore(secret({})).data.items.length}</p>;
   }
   const silent = vi.spyOn(console, 'error').mockImplementation(() => undefined);
+  // React 18 throws it past the boundary as well, for whoever debugs.
+  const handled = (event: ErrorEvent): void => event.preventDefault();
+  window.addEventListener('error', handled);
   render(
     within(
       <Boundary>
@@ -163,6 +138,7 @@ test('useSuspenseStore throws the error of a store that may not be read to the b
   );
   await settle();
   expect(text()).toBe('forbidden');
+  window.removeEventListener('error', handled);
   silent.mockRestore();
 });
 
