@@ -17,24 +17,21 @@ set extra_float_digits to 1
 as $$
 #variable_conflict use_column
 declare
-  _tx constant xid8 := pg_current_xact_id();
-  _count constant integer := cardinality(dispatch.actions);
-  _used bigint[];
+  _counters flux.client[];
   _held boolean[];
-  _deferred text;
+  _deferred constant text := flux.deferred();
   _seq bigint;
   _now timestamptz;
   _link bytea;
+  _seed text;
   _sent record;
   _ran integer[] := '{}';
   _first integer;
   _result flux.result;
   _results flux.result[] := '{}';
-  _times timestamptz[] := array_fill(null::timestamptz, array[_count]);
-  _seeds text[] := array_fill(null::text, array[_count]);
-  _links bytea[] := '{}';
-  _touching integer[];
-  _touched text[];
+  _settled record;
+  _place integer;
+  _repeated integer[] := '{}';
 begin
   -- Held to the end: whoever deposes this leader waits for the batch or ends it, and a deposed leader cannot begin one.
   -- Nor can two count on in the log at once.
@@ -43,33 +40,10 @@ begin
     raise exception using errcode = 'FX002', message = format('term %s has ended', dispatch.term);
   end if;
 
-  -- Counters first, locked in one order, before anything runs.
-  insert into flux.client as c (actor, client, lane)
-  select distinct u.actor, u.client, u.lane
-  from unnest(dispatch.actions) as u
-  order by u.actor, u.client, u.lane
-  on conflict do nothing;
-
-  select array_agg(l.number order by l.actor, l.client, l.lane), array_agg(false)
-  into _used, _held
-  from (
-    select c.actor, c.client, c.lane, c.number
-    from flux.client c
-    where (c.actor, c.client, c.lane) in (
-      select u.actor, u.client, u.lane
-      from unnest(dispatch.actions) as u
-    )
-    order by c.actor, c.client, c.lane
-    for update
-  ) as l;
-
+  -- Counters first, before anything runs.
+  _counters := flux.lock_counters(dispatch.actions);
+  _held := array_fill(false, array[cardinality(_counters)]);
   select l.seq, l.at, l.link into _seq, _now, _link from flux.latest() as l;
-
-  select string_agg(format('%I.%I', n.nspname, c.conname), ', ')
-  into _deferred
-  from pg_catalog.pg_constraint c
-  join pg_catalog.pg_namespace n on n.oid = c.connamespace
-  where c.condeferred and c.conrelid <> 'flux.unsettled'::regclass;
 
   for _sent in
     select u.*, dense_rank() over (order by u.actor, u.client, u.lane)::integer as slot
@@ -80,30 +54,33 @@ begin
   loop
     if _held[_sent.slot] then
       _result := flux.no_outcome('retry', 'held', 'An earlier action of this client has to be tried again first.');
-    elsif _sent.number = _used[_sent.slot] + 1 then
+    elsif _sent.number = _counters[_sent.slot].number + 1 then
       _now := coalesce(_sent.at, greatest(clock_timestamp(), _now + interval '1 microsecond'));
-      _times[_sent.place] := _now;
       if _sent.positions is not null then
         perform flux.set_positions(_sent.positions);
       end if;
-      _seeds[_sent.place] := coalesce(_sent.seed, gen_random_uuid()::text);
+      _seed := coalesce(_sent.seed, gen_random_uuid()::text);
       _result := flux.run(
         _sent.place::integer, _sent.actor, _sent.claims, _sent.name, _sent.params, _sent.refusal, _deferred, _now,
-        _seeds[_sent.place]
+        _seed
       );
       if _result.status = 'retry' then
         _held[_sent.slot] := true;
       else
-        _used[_sent.slot] := _sent.number;
+        _counters[_sent.slot].number := _sent.number;
         _ran := _ran || _sent.place::integer;
+        _seq := _seq + 1;
         _link := flux.link(
-          _link, _seq + cardinality(_ran), _sent.actor, _sent.claims, _sent.client, _sent.lane, _sent.number,
-          _sent.name, _sent.params, _now, _seeds[_sent.place], _result.status, _result.reply, _result.code,
+          _link, _seq, _sent.actor, _sent.claims, _sent.client, _sent.lane, _sent.number,
+          _sent.name, _sent.params, _now, _seed, _result.status, _result.reply, _result.code,
           _result.sqlstate, _result.positions
         );
-        _links := _links || _link;
+        _result.seq := _seq;
+        _result.at := _now;
+        _result.seed := _seed;
+        _result.link := _link;
       end if;
-    elsif _sent.number <= _used[_sent.slot] then
+    elsif _sent.number <= _counters[_sent.slot].number then
       -- Twice in one batch: the log does not have the first yet.
       select r.place
       into _first
@@ -118,74 +95,57 @@ begin
           _results[_first]
         );
         _result.same_as := _first;
+        _result.seq := null;
+        _repeated := _repeated || _sent.place::integer;
       else
         _result := flux.past_outcome(_sent.actor, _sent.client, _sent.lane, _sent.number, _sent.name, _sent.params);
       end if;
-    elsif _used[_sent.slot] = 0 then
+    elsif _counters[_sent.slot].number = 0 then
       _result := flux.no_outcome(
         'invalid', 'client_expired', 'This client is not known; take a new id and begin at 1.'
       );
     else
-      _result := flux.no_outcome('invalid', 'number_gap', format('Number %s was expected.', _used[_sent.slot] + 1));
+      _result := flux.no_outcome(
+        'invalid', 'number_gap', format('Number %s was expected.', _counters[_sent.slot].number + 1)
+      );
     end if;
     _results := _results || _result;
   end loop;
   perform set_config('flux.ordinal', '', true), set_config('flux.actor', '', true), set_config('flux.claims', '', true),
     set_config('flux.now', '', true), set_config('flux.seed', '', true);
 
-  -- Which action touched which stores, before the record of it is settled and gone.
-  select t.actions, t.keys into _touching, _touched from flux.touched(_tx) as t;
-  perform flux.settle();
+  _settled := flux.settle();
+  for _sent in
+    select t.action as place, jsonb_object_agg(t.key, v.version) as stores
+    from unnest(_settled.actions, _settled.touched) as t (action, key)
+    join unnest(_settled.keys, _settled.versions) as v (key, version) on v.key = t.key
+    group by t.action
+  loop
+    _results[_sent.place].stores := _sent.stores;
+  end loop;
+  foreach _place in array _repeated loop
+    _results[_place].stores := _results[_results[_place].same_as].stores;
+  end loop;
+
+  insert into flux.action (
+    seq, actor, claims, client, lane, number, name, params, at, took, seed, status, reply, code, message,
+    constraint_name, column_name, sqlstate, stores, positions, link, deployment
+  )
+  select u.seq, u.actor, u.claims, u.client, u.lane, u.number, u.name, u.params, u.at, u.took, u.seed, u.status,
+    u.reply, u.code, u.message, u.constraint_name, u.column_name, u.sqlstate, u.stores, u.positions, u.link,
+    flux.deployment()
+  from unnest(dispatch.actions, _results) as u (
+    actor, claims, client, lane, number, name, params, refusal, sent_at, sent_seed, sent_positions,
+    status, reply, code, message, constraint_name, column_name, sqlstate, stores, took, same_as, positions, seq, at,
+    seed, link
+  )
+  where u.seq is not null;
+
+  perform flux.keep_counters(_counters);
 
   return query
-  with touched as (
-    select t.action, jsonb_object_agg(t.key, e.base + v.version) as stores
-    from unnest(_touching, _touched) as t (action, key)
-    join flux.version v on v.key = t.key
-    cross join flux.epoch e
-    group by t.action
-  ),
-  outcome as materialized (
-    select r.place, r.status, r.reply, r.code, r.message, r.constraint_name, r.column_name, r.sqlstate, r.took,
-      r.positions, coalesce(t.stores, r.stores, '{}') as stores
-    from unnest(_results) with ordinality as r (
-      status, reply, code, message, constraint_name, column_name, sqlstate, stores, took, same_as, positions, place
-    )
-    left join touched t on t.action = coalesce(r.same_as, r.place)
-  ),
-  logged as (
-    insert into flux.action (
-      seq, actor, claims, client, lane, number, name, params, at, took, seed, status, reply, code, message,
-      constraint_name, column_name, sqlstate, stores, positions, link, deployment
-    )
-    select _seq + l.nth, u.actor, u.claims, u.client, u.lane, u.number, u.name, u.params, _times[u.place], o.took,
-      _seeds[u.place], o.status, o.reply, o.code, o.message, o.constraint_name, o.column_name, o.sqlstate, o.stores,
-      o.positions, l.link, flux.deployment()
-    from unnest(dispatch.actions) with ordinality as u (
-      actor, claims, client, lane, number, name, params, refusal, at, seed, positions, place
-    )
-    join unnest(_ran, _links) with ordinality as l (place, link, nth) on l.place = u.place
-    join outcome o on o.place = u.place
-    returning actor, client, lane, number
-  ),
-  counted as (
-    update flux.client as c
-    set number = l.number, seen_at = now()
-    from (
-      select l.actor, l.client, l.lane, max(l.number) as number from logged l group by l.actor, l.client, l.lane
-    ) as l
-    where c.actor = l.actor and c.client = l.client and c.lane = l.lane
-  )
-  select o.status, o.reply::text, o.code, o.message, o.constraint_name, o.column_name, o.stores::text
-  from outcome o
-  order by o.place;
-
-  if 0 = any (_used) then
-    -- Clients that began beyond 1 leave no trace.
-    delete from flux.client c
-    using unnest(dispatch.actions) as u
-    where c.actor = u.actor and c.client = u.client and c.lane = u.lane and c.number = 0;
-  end if;
+  select r.status, r.reply::text, r.code, r.message, r.constraint_name, r.column_name, r.stores::text
+  from unnest(_results) as r;
 end;
 $$;
 

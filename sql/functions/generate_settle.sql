@@ -46,26 +46,30 @@ begin
     execute format(
       $sql$
 create or replace function flux.%1$I(tx xid8)
-returns table (key text, ops text)
+returns flux.operations
 language plpgsql
 volatile
 as $f$
-#variable_conflict use_column
+declare
+  _operations flux.operations;
 begin
-  return query
   with changed as materialized (
     select distinct on (c.key, c.item) c.key, c.item, c.present
     from flux.change c
     where c.tx = %1$I.tx and c.watch = %2$s
     order by c.key, c.item, c.id
+  ),
+  operation as (
+    select c.key, string_agg(case when r.value is null then %3$s else %4$s end, ', ' order by c.item) as ops
+    from changed c
+    left join lateral (
+      select row_to_json(r)::text as value from %5$s as t %6$s where %7$s and %8$s limit 1
+    ) as r on true
+    where r.value is not null or c.present
+    group by c.key
   )
-  select c.key, string_agg(case when r.value is null then %3$s else %4$s end, ', ' order by c.item)
-  from changed c
-  left join lateral (
-    select row_to_json(r)::text as value from %5$s as t %6$s where %7$s and %8$s limit 1
-  ) as r on true
-  where r.value is not null or c.present
-  group by c.key;
+  select array_agg(o.key), array_agg(o.ops) into _operations.keys, _operations.ops from operation o;
+  return _operations;
 end;
 $f$ $sql$,
       _name, watch.id, format(_remove, 'c.item'), format(_add, 'c.item', 'r.value'), _source, _row,
@@ -80,12 +84,13 @@ $f$ $sql$,
   execute format(
     $sql$
 create or replace function flux.%1$I(tx xid8)
-returns table (key text, ops text)
+returns flux.operations
 language plpgsql
 volatile
 as $f$
 #variable_conflict use_column
 declare
+  _operations flux.operations;
   _keep constant integer := %3$s;
   _at record;
   _key text;
@@ -147,9 +152,8 @@ begin
         end if;
       end loop;
       if _ops <> '' then
-        key := _key;
-        ops := substr(_ops, 3);
-        return next;
+        _operations.keys := _operations.keys || _key;
+        _operations.ops := _operations.ops || substr(_ops, 3);
       end if;
       _key := _at.key;
       _params := _at.params;
@@ -188,6 +192,7 @@ begin
       _ops := _ops || ', ' || %15$s;
     end if;
   end loop;
+  return _operations;
 end;
 $f$ $sql$,
     _name, watch.id, watch.keep, _item_type, _place_type, watch.key, watch.newest, _source,
@@ -203,5 +208,5 @@ comment on function flux.generate_settle(flux.watch, text) is $$
 Generate how the changes of a watched table become operations at commit: flux.watch_<id>_settle, as static SQL.
 
 `match` is the condition that a row t matches the parameters %1$s. What is made returns the operations of each store
-that changed, as the inside of a JSON array; flux.settle calls it.
+that changed; flux.settle_watch calls it.
 $$;

@@ -224,6 +224,7 @@ $f$ $sql$,
   );
 
   perform flux.generate_settle(_watch, _match);
+  perform flux.generate_settle_watch();
 end;
 $$;
 

@@ -3,7 +3,9 @@ returns flux.result
 language sql
 immutable
 as $$
-  select row(status, null, code, message, null, null, null, '{}', null, null, null)::flux.result;
+  select row(
+    status, null, code, message, null, null, null, '{}', null, null, null, null, null, null, null
+  )::flux.result;
 $$;
 
 comment on function flux.no_outcome(text, text, text) is $$

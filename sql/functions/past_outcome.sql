@@ -27,7 +27,8 @@ begin
     _past.name, _past.params, past_outcome.name, past_outcome.params,
     row(
       _past.status, _past.reply, _past.code, _past.message, _past.constraint_name,
-      _past.column_name, _past.sqlstate, _past.stores, null, null, null
+      _past.column_name, _past.sqlstate, _past.stores, null, null, null, null, null, null,
+      null
     )::flux.result
   );
 end;

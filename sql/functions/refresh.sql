@@ -76,7 +76,7 @@ Call an action by its name, with its arguments as one object. Made anew by flux.
 Raises FX001 for an unknown action and for arguments that are not its own.
 $comment$;
 
-  perform flux.generate_positions(), flux.generate_deployment();
+  perform flux.generate_positions(), flux.generate_deployment(), flux.generate_deferred();
 
   -- Partitions may have come or gone since, and columns may have another type.
   perform flux.generate_watch(w.id) from flux.watch w order by w.id;

@@ -1,5 +1,9 @@
-create or replace function flux.settle()
-returns void
+create or replace function flux.settle(
+  out actions integer[],
+  out touched text[],
+  out keys text[],
+  out versions bigint[]
+)
 language plpgsql
 volatile
 security definer
@@ -9,6 +13,8 @@ set datestyle to 'ISO'
 set extra_float_digits to 1
 -- Plans are kept, and one made when a table was empty reads all of it when it is not.
 set enable_seqscan to off
+-- Nor made anew each time because one action promises fewer rows than ten.
+set plan_cache_mode to force_generic_plan
 set enable_bitmapscan to off
 -- Before version 17 what is off and used all the same counts as so dear that compiling seems worth it.
 set jit to off
@@ -16,16 +22,19 @@ as $$
 declare
   _tx constant xid8 := pg_current_xact_id();
   _base bigint;
+  _changed text[];
+  _watched integer[];
   _watches integer[];
   _watch integer;
-  _keys text[];
-  _versions bigint[];
-  _more_keys text[];
-  _more_ops text[];
-  _watched_keys text[] := '{}';
-  _watched_ops text[] := '{}';
+  _operations flux.operations;
+  _keys text[] := '{}';
+  _ops text[] := '{}';
 begin
-  select array_agg(distinct c.watch) into _watches from flux.change c where c.tx = _tx;
+  select
+    array_agg(c.key), array_agg(c.watch), array_agg(distinct c.watch),
+    array_agg(c.action) filter (where c.watch >= 0), array_agg(c.key) filter (where c.watch >= 0)
+  into _changed, _watched, _watches, settle.actions, settle.touched
+  from (select distinct c.action, c.key, c.watch from flux.change c where c.tx = _tx) as c;
   if _watches is null then
     return;
   end if;
@@ -43,49 +52,44 @@ begin
   -- deadlocks. Whatever looks at the tables below sees what the earlier holders committed.
   with risen as (
     insert into flux.version as v (key, version)
-    select distinct c.key, 1
-    from flux.change c
-    where c.tx = _tx and c.watch >= 0
-    order by c.key
+    select distinct t.key, 1
+    from unnest(settle.touched) as t (key)
+    order by t.key
     on conflict (key) do update set version = v.version + 1
-    returning v.key, v.version
+    returning v.key, _base + v.version as version
   )
-  select array_agg(r.key), array_agg(r.version) into _keys, _versions from risen r;
+  select array_agg(r.key), array_agg(r.version) into settle.keys, settle.versions from risen r;
 
+  if 0 = any (_watches) then
+    -- Said by flux.patch, and by flux.touch, whose ops are null: the multiplexer finds out how.
+    select array_agg(c.key order by c.id), array_agg(c.ops order by c.id)
+    into _keys, _ops
+    from flux.change c
+    where c.tx = _tx and c.watch = 0;
+  end if;
   foreach _watch in array _watches loop
     if _watch > 0 then
-      execute format('select array_agg(s.key), array_agg(s.ops) from flux.%I($1) as s', 'watch_' || _watch || '_settle')
-      into _more_keys, _more_ops
-      using _tx;
-      _watched_keys := _watched_keys || _more_keys;
-      _watched_ops := _watched_ops || _more_ops;
+      _operations := flux.settle_watch(_watch, _tx);
+      _keys := _keys || _operations.keys;
+      _ops := _ops || _operations.ops;
     end if;
   end loop;
 
   insert into flux.patch (tx, key, from_version, to_version, ops)
   select
-    _tx,
-    v.key,
-    _base + v.version - 1,
-    _base + v.version,
+    _tx, v.key, v.version - 1, v.version,
     case
-      -- Touched: the multiplexer finds out how.
-      when bool_or(o.is_touch) then null
-      else '[' || coalesce(string_agg(nullif(o.ops, ''), ', ' order by o.is_watched, o.position), '') || ']'
+      when not coalesce(bool_or(o.key is not null and o.ops is null), false)
+        then '[' || coalesce(string_agg(nullif(o.ops, ''), ', ' order by o.position), '') || ']'
     end
-  from unnest(_keys, _versions) as v (key, version)
-  left join (
-    select c.key, c.ops, c.ops is null as is_touch, false as is_watched, c.id as position
-    from flux.change c
-    where c.tx = _tx and c.watch = 0
-    union all
-    select w.key, w.ops, false, true, w.position
-    from unnest(_watched_keys, _watched_ops) with ordinality as w (key, ops, position)
-  ) as o on o.key = v.key
+  from unnest(settle.keys, settle.versions) as v (key, version)
+  left join unnest(_keys, _ops) with ordinality as o (key, ops, position) on o.key = v.key
   group by v.key, v.version;
 
-  insert into flux.patch (tx, key, from_version, to_version, recheck)
-  select distinct _tx, c.key, 0, 0, true from flux.change c where c.tx = _tx and c.watch < 0;
+  if 0 > any (_watches) then
+    insert into flux.patch (tx, key, from_version, to_version, recheck)
+    select distinct _tx, c.key, 0, 0, true from unnest(_changed, _watched) as c (key, watch) where c.watch < 0;
+  end if;
 
   delete from flux.change c where c.tx = _tx;
   perform pg_notify('flux', _tx::text);
@@ -95,5 +99,6 @@ $$;
 comment on function flux.settle() is $$
 Turn what this transaction has changed into versions, patches and one doorbell.
 
-Called at commit, by a deferred trigger, or by flux.dispatch at its end.
+Returns which actions touched which stores, by their places in the batch, and the versions that these stores have now;
+two pairs of parallel arrays. Called at commit, by a deferred trigger, or by flux.dispatch at its end.
 $$;

@@ -203,6 +203,12 @@ create type flux.sent as (
   positions jsonb
 );
 
+-- The operations on some stores, as the insides of JSON arrays: two parallel arrays, a key once for each watch at most.
+create type flux.operations as (
+  keys text[],
+  ops text[]
+);
+
 -- What became of one action, inside of flux.dispatch.
 create type flux.result as (
   status text,
@@ -214,6 +220,12 @@ create type flux.result as (
   sqlstate text,
   stores jsonb,
   took interval,
+  -- The place in the batch of the same action, if this one is there for the second time.
   same_as integer,
-  positions jsonb
+  positions jsonb,
+  -- Of what goes into the log: its number and link there, the time and the seed that the action saw.
+  seq bigint,
+  at timestamptz,
+  seed text,
+  link bytea
 );
