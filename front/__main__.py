@@ -41,6 +41,7 @@ async def run(settings: Settings, bound: socket.socket, traces: Traces | None) -
         cookie=settings.cookie,
         proxies=Proxies(settings.proxies),
         limits=settings.limits,
+        guests=settings.guests,
     )
     hub = Hub(front=front, rules=rules, trail=Trail(_logger, slow=settings.watching.slow), traces=traces)
     server = Server(hub=hub, bus=bus, verify=gate.verify, rules=rules, pace=settings.pace, traces=traces)

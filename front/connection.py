@@ -248,10 +248,7 @@ class Connection:
             self.close(CloseCode.NO_COMMON_VERSION, f"this front speaks version {PROTOCOL}")
             return
         token, self._token = self._token if hello.token is None else hello.token, None
-        if token is None:
-            self.close(CloseCode.NO_TOKEN, "a token is needed")
-            return
-        identity = self._identity = self._identify(token)
+        identity = self._identity = self._stranger() if token is None else self._identify(token)
         if identity is None:
             return
         if not self._rules.actors.has_room(identity.actor):
@@ -277,6 +274,11 @@ class Connection:
         else:
             self._identity = identity
             self._events += (Refreshed(identity),)
+
+    def _stranger(self) -> Identity | None:
+        """Who has no token; closed if nobody may."""
+        self.close(CloseCode.NO_TOKEN, "a token is needed")
+        return None
 
     def _identify(self, token: str) -> Identity | None:
         """Who a token speaks for; closed if for nobody."""

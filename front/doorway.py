@@ -9,11 +9,12 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Protocol, cast
 
+from .frames import Fault
 from .handshake import END_OF_HEAD, MAX_HEAD, is_for_us, refusal, shake_hands
 from .origins import REFUSAL
 from .proxies import BadProxy, announced, counted_as
 from .rules import Rules
-from .stream import coded_refusal, is_for_stream, length_of
+from .stream import Asked, Refused, asked_in, coded_refusal, is_for_stream
 from .ticks import Wheel
 
 HEAD_WITHIN = 10.0
@@ -46,11 +47,11 @@ class Accept(Protocol):
 class AcceptStream(Protocol):
     """Makes the protocol of a client that takes events."""
 
-    def __call__(self, *, length: int, address: str | None) -> asyncio.Protocol:
+    def __call__(self, *, asked: Asked, address: str | None) -> asyncio.Protocol:
         """Make it.
 
         Args:
-            length: How many bytes it has to say.
+            asked: What the head of its request says.
             address: Under what it is counted, and to be counted out when it is lost.
 
         """
@@ -172,18 +173,22 @@ class Doorway(asyncio.Protocol):
         self._hand_over(transport, protocol, data[end:])
 
     def _refusal_of(self, head: bytes) -> tuple[HTTPStatus, bytes] | None:
-        if not self._rules.origins.admit_http(head):
-            return coded_refusal("forbidden", REFUSAL)
+        origins = self._rules.origins
+        # A stream lasts, and is a browser's alone to open with a cookie: also one that only reads has to be ours.
+        if not (origins.admit_page(head) if is_for_stream(head) else origins.admit_http(head)):
+            return coded_refusal(Fault("forbidden", REFUSAL))
         if self._rules.leaving and (is_for_stream(head) or is_for_us(head)):
             return HTTPStatus.SERVICE_UNAVAILABLE, _LEAVING
         return None
 
     def _read_stream_head(self, transport: asyncio.Transport, data: bytes, end: int) -> None:
-        length = length_of(data[:end])
-        if isinstance(length, int):
-            self._hand_over(transport, self._stream(length=length, address=self._address), data[end:])
-        else:
-            self._refuse(*length)
+        try:
+            asked = asked_in(data[:end], self._rules.cookie)
+        except Refused as exc:
+            self._refuse(*coded_refusal(exc.fault))
+            return
+        protocol = self._stream(asked=asked, address=self._address)
+        self._hand_over(transport, protocol, data[end:] if asked.said is None else asked.said)
 
     def _hand_over(self, transport: asyncio.Transport, protocol: asyncio.Protocol, rest: bytes) -> None:
         self._leave()

@@ -59,6 +59,10 @@ class Identity(msgspec.Struct, frozen=True, gc=False):
     """When it ends, in seconds since 1970."""
 
 
+NOBODY = Identity("", "{}")
+"""Who reads without a token, where guests may; no token is anybody's without a name."""
+
+
 class TokenGate:
     """Verifies tokens, and signs those of guests.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import NamedTuple
 
+from .credentials import cookie_token
 from .deflate import LARGEST_WINDOW, SMALLEST_WINDOW
 from .origins import REFUSAL, Origins
 
@@ -53,7 +54,7 @@ def is_for_us(head: bytes) -> bool:
     return head.startswith((b"GET /ws ", b"GET /ws?"))
 
 
-def shake_hands(head: bytes, *, origins: Origins, cookie: bytes = b"") -> Answer:
+def shake_hands(head: bytes, *, origins: Origins, cookie: str = "") -> Answer:
     """Answer a request (docs/protocol.md §1, §2).
 
     Args:
@@ -76,7 +77,9 @@ def shake_hands(head: bytes, *, origins: Origins, cookie: bytes = b"") -> Answer
         return _refused(HTTPStatus.FORBIDDEN, REFUSAL)
     offered = headers.get(b"sec-websocket-protocol")
     protocols = [protocol.strip() for protocol in offered.split(b",")] if offered else []
-    token = _token(protocols) or (_cookie(headers.get(b"cookie", b""), cookie) if cookie else None)
+    token = _token(protocols)
+    if not token and cookie:
+        token = cookie_token(headers.get(b"cookie", b"").decode("latin-1"), cookie)
     digest = hashlib.sha1(headers[b"sec-websocket-key"] + _GUID, usedforsecurity=False).digest()
     response = _SWITCHING + binascii.b2a_base64(digest, newline=False)
     if SUBPROTOCOL in protocols:
@@ -135,15 +138,6 @@ def _token(protocols: list[bytes]) -> str | None:
     for protocol in protocols:
         if protocol.startswith(TOKEN_PROTOCOL):
             return protocol[len(TOKEN_PROTOCOL) :].decode("latin-1")
-    return None
-
-
-def _cookie(cookies: bytes, name: bytes) -> str | None:
-    """RFC 6265 §4.2: a cookie's value; of several the first, whose path is the longest."""
-    for pair in cookies.split(b";"):
-        key, _, value = pair.partition(b"=")
-        if key.strip() == name:
-            return value.strip(b' \t"').decode("latin-1")
     return None
 
 

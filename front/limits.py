@@ -58,7 +58,7 @@ class Bucket:
 
 
 class Ledger:
-    """Who is here how often, and how fast they go.
+    """Who is here how often, and how fast they go. "" is nobody in particular, and not counted.
 
     Args:
         most: Of one of them at once; 0 is no limit.
@@ -77,7 +77,7 @@ class Ledger:
 
     def has_room(self, who: str) -> bool:
         """Whether one more of theirs may come."""
-        return not self._most or self._counts.get(who, 0) < self._most
+        return not self._most or not who or self._counts.get(who, 0) < self._most
 
     def enter(self, who: str) -> None:
         """One more of theirs is here."""

@@ -26,7 +26,8 @@ class Origins:
     """
 
     def __init__(self, listed: Iterable[str] = ()) -> None:
-        self._listed = frozenset(origin.lower() for origin in listed)
+        self.listed = frozenset(origin.lower() for origin in listed)
+        """As browsers write them."""
 
     def admit(self, origin: str | None, host: str | None) -> bool:
         """Whether a request of a page may be heard.
@@ -36,14 +37,14 @@ class Origins:
             host: Its header ``Host``, None without.
 
         """
-        if origin is None or ANY in self._listed:
+        if origin is None or ANY in self.listed:
             return True
         origin = origin.lower()
         scheme, _, authority = origin.partition("://")
         if not authority or not host:
-            return origin in self._listed
+            return origin in self.listed
         port = _DEFAULT_PORTS.get(scheme, "")
-        return authority.removesuffix(port) == host.lower().removesuffix(port) or origin in self._listed
+        return authority.removesuffix(port) == host.lower().removesuffix(port) or origin in self.listed
 
     def admit_http(self, head: bytes) -> bool:
         """Whether a request in plain HTTP may be heard.
@@ -55,11 +56,34 @@ class Origins:
             head: The request up to the blank line.
 
         """
-        if head.startswith((b"GET ", b"HEAD ")):
-            return True
+        return head.startswith((b"GET ", b"HEAD ")) or self.admit_page(head)
+
+    def admit_page(self, head: bytes) -> bool:
+        """Whether a request in plain HTTP comes from no page, or from one that is let in.
+
+        Args:
+            head: The request up to the blank line.
+
+        """
         origins, hosts = _ORIGIN.findall(head), _HOST.findall(head)
         if not origins:
             return True
         if len(origins) > 1 or len(hosts) > 1:
             return False
         return self.admit(origins[0].decode("latin-1"), hosts[0].decode("latin-1") if hosts else None)
+
+    def shared_with(self, origin: str | None) -> bytes:
+        """Header lines that let a page of another origin see the answer; none for who needs none.
+
+        Args:
+            origin: Header ``Origin`` of a request that was admitted, None without.
+
+        """
+        if origin is None:
+            return b""
+        if ANY in self.listed:
+            return b"Access-Control-Allow-Origin: *\r\n"
+        return (
+            b"Access-Control-Allow-Origin: %b\r\nAccess-Control-Allow-Credentials: true\r\nVary: Origin\r\n"
+            % origin.encode("latin-1")
+        )

@@ -14,10 +14,22 @@ class Rules:
         cookie: Name of the cookie that may hold a token; "" is none.
         proxies: Whose word about addresses is believed.
         limits: How much anybody may ask for.
+        guests: Whether who has no token may read.
 
     """
 
-    __slots__ = ("actors", "addresses", "cookie", "frames", "leaving", "limits", "origins", "proxies", "refusals")
+    __slots__ = (
+        "actors",
+        "addresses",
+        "cookie",
+        "frames",
+        "guests",
+        "leaving",
+        "limits",
+        "origins",
+        "proxies",
+        "refusals",
+    )
 
     def __init__(
         self,
@@ -26,9 +38,10 @@ class Rules:
         cookie: str = "",
         proxies: Proxies | None = None,
         limits: Limits | None = None,
+        guests: bool = False,
     ) -> None:
         self.origins = origins or Origins()
-        self.cookie = cookie.encode()
+        self.cookie = cookie
         self.proxies = proxies or Proxies()
         self.limits = limits = limits or Limits()
         self.addresses = Ledger(limits.address_connections, limits.address_rate)
@@ -37,5 +50,6 @@ class Rules:
         """Connections by actor; their rate is that of actions."""
         self.frames = Bucket(limits.frames)
         self.refusals = Refusals()
+        self.guests = guests
         self.leaving = False
         """Whether the front sends its clients to others, and lets in no more."""

@@ -28,7 +28,7 @@ from .gates import Identity
 from .hub import Hub
 from .rules import Rules
 from .runs import runs
-from .stream import Stream
+from .stream import Asked, Stream
 from .ticks import Wheel
 
 SWEEP = 0.25
@@ -122,10 +122,9 @@ class Server:
         connection = Connection(verify=self.verify, rules=self.rules, token=token, window=window)
         return Socket(self, self._connections, connection, address=address)
 
-    def _stream(self, *, length: int, address: str | None) -> Socket:
-        return Socket(
-            self, self._connections, Stream(verify=self.verify, rules=self.rules, length=length), address=address
-        )
+    def _stream(self, *, asked: Asked, address: str | None) -> Socket:
+        stream = Stream(verify=self.verify, rules=self.rules, asked=asked)
+        return Socket(self, self._connections, stream, address=address)
 
     def ready(self) -> bool:
         """Whether clients can be served."""

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import msgspec
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
@@ -14,6 +16,7 @@ from starlette.staticfiles import StaticFiles
 from broker.metrics import CONTENT_TYPE
 from front.gates import TokenGate
 from front.metrics import exposition
+from front.origins import ANY, Origins
 from front.server import Server
 
 from .actions import action_endpoint
@@ -84,7 +87,23 @@ def application(*, server: Server, gate: TokenGate, web: Path | None, guests: bo
         routes.append(Route("/guest", partial(_guest, gate), methods=["POST"]))
     if web is not None:
         routes.append(Mount("/", StaticFiles(directory=web, html=True)))
-    return Starlette(routes=routes, exception_handlers={Problem: refused})
+    return Starlette(routes=routes, exception_handlers={Problem: refused}, middleware=_shared(server.rules.origins))
+
+
+def _shared(origins: Origins) -> list[Middleware]:
+    """Let pages of the origins that are listed ask, and see what is answered."""
+    if not origins.listed:
+        return []
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=sorted(origins.listed),
+            allow_credentials=ANY not in origins.listed,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "traceparent"],
+            expose_headers=["ETag", "Fluxwire-Epoch", "Fluxwire-Version", "Retry-After"],
+        )
+    ]
 
 
 async def _guest(gate: TokenGate, request: Request) -> Response:

@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from front.codes import CloseCode
 from front.connection import Connection, Event, Opened, State
+from front.credentials import token_with
 from front.frames import BadFrame, Dispatch, Subscribe, Unsubscribe, messages, payloads
 from front.gates import Identity
 from front.problems import fault_of
@@ -48,13 +49,14 @@ class Letter(Connection):
     Args:
         verify: Tells who a token speaks for, or raises TokenRefused.
         rules: How much is allowed.
+        token: That came with the request, for a ``hello`` without one.
 
     """
 
     __slots__ = ("answer",)
 
-    def __init__(self, *, verify: Callable[[str], Identity], rules: Rules) -> None:
-        super().__init__(verify=verify, rules=rules)
+    def __init__(self, *, verify: Callable[[str], Identity], rules: Rules, token: str | None) -> None:
+        super().__init__(verify=verify, rules=rules, token=token)
         self.answer: list[bytes] = []
         """The JSON texts of what the front said by itself."""
 
@@ -123,7 +125,8 @@ def poll_endpoint(server: Server) -> Endpoint:
     """Make the endpoint of a front."""
 
     async def post(request: Request) -> Response:
-        letter = Letter(verify=server.verify, rules=server.rules)
+        token = token_with(request.headers, server.rules.cookie)
+        letter = Letter(verify=server.verify, rules=server.rules, token=token)
         opened, *said = letter.read(await body(request, MOST_SAID))
         assert isinstance(opened, Opened), "nothing is let through before hello"
         frames = letter.answer

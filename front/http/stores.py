@@ -16,7 +16,7 @@ from front.server import Server
 
 from .documents import Document, Documents, Down
 from .problems import Problem, problem
-from .visits import bearer, visit
+from .visits import reader, visit
 
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -28,7 +28,7 @@ def store_endpoint(server: Server) -> Endpoint:
     documents = Documents()
 
     async def get(request: Request) -> Response:
-        identity = bearer(server, request)
+        identity = reader(server, request)
         wanted = _wanted(request)
         subscribed, document = await _read(server, documents, identity, wanted)
         headers = {

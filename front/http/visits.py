@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from starlette.requests import Request
 
 from front.clients import Client
+from front.credentials import bearer_token
 from front.frames import Dispatch, Subscribe, Unsubscribe, payloads
-from front.gates import Identity, KeyUnknown, TokenRefused
+from front.gates import NOBODY, Identity, KeyUnknown, TokenRefused
 from front.server import Server
 
 from .problems import problem
@@ -107,15 +108,27 @@ def bearer(server: Server, request: Request) -> Identity:
         Problem: There is none, or it is not accepted.
 
     """
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
+    token = bearer_token(request.headers.get("authorization", ""))
+    if token is None:
         raise problem("no_token", "A token is needed: Authorization: Bearer …")
     try:
-        return server.verify(token.strip())
+        return server.verify(token)
     except KeyUnknown as exc:
         raise problem("unavailable", str(exc)) from None
     except TokenRefused as exc:
         raise problem("token_refused", str(exc)) from None
+
+
+def reader(server: Server, request: Request) -> Identity:
+    """Who asks to read: without a token nobody in particular, where guests may.
+
+    Raises:
+        Problem: As for :func:`bearer`.
+
+    """
+    if server.rules.guests and "authorization" not in request.headers:
+        return NOBODY
+    return bearer(server, request)
 
 
 async def body(request: Request, most: int) -> bytes:

@@ -38,6 +38,7 @@ comment on function flux.declare_store(text, text, boolean) is $$
 Let a store be read. Without a declaration nobody may read it.
 
 `permit` names a function (actor text, params jsonb) returns boolean, which is asked for every actor; without one
-everybody who is signed in may read. A `private` store renders for the connection's actor, and each actor has a document
-of his own. Raises FX010 when there is no such store.
+everybody who is let in may read, and where guests may that is everybody: `permit` then hears of who has no token by an
+empty name. A `private` store renders for the connection's actor, and each actor has a document of his own. Raises FX010
+when there is no such store.
 $$;

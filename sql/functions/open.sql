@@ -36,8 +36,9 @@ begin
   end if;
 
   select d.* into _declared from flux.declared_store d where d.name = open.name;
-  _permitted := found;
-  if _declared.permit is not null then
+  -- Without a token there is nobody to have a document of his own.
+  _permitted := found and not (_declared.private and open.actor = '');
+  if _permitted and _declared.permit is not null then
     begin
       perform
         set_config('flux.actor', open.actor, true),
@@ -69,5 +70,6 @@ $$;
 comment on function flux.open(text, text, text, text) is $$
 The key of a store for an actor who may read it, or the code and message of why not.
 
-`params` is JSON text as a client wrote it. `shared`: key and verdict hold for every actor.
+`params` is JSON text as a client wrote it; who has no token has the empty name. `shared`: key and verdict hold for
+every actor.
 $$;

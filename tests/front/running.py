@@ -18,7 +18,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from broker.bus import FrontBus, MultiplexerBus
 from broker.memory_bus import MemoryBus
-from broker.messages import Action, MultiplexerMessage, Renew
+from broker.messages import Action, MultiplexerMessage, Open, Renew
 from front.client_socket import Socket
 from front.drain import DEFAULT_PACE, Pace
 from front.gates import TokenGate
@@ -74,6 +74,7 @@ class Multiplexer:
         self.truth = Truth("e")
         self.actions: list[Action] = []
         """That were not refused."""
+        self.openings: list[Open] = []
         self.renewals = 0
         self.deaf = False
 
@@ -83,6 +84,8 @@ class Multiplexer:
                 for message in () if self.deaf else delivery.parcel.messages:
                     if isinstance(message, Renew):
                         self.renewals += 1
+                    elif isinstance(message, Open):
+                        self.openings.append(message)
                     elif isinstance(message, Action) and not self.truth.denied:
                         self.actions.append(message)
                     commits, answers = self.truth.answer(message)

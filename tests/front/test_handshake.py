@@ -178,7 +178,7 @@ def test_origins_that_are_not_asked_for() -> None:
 )
 def test_where_tokens_are_found(headers: list[str], token: str | None) -> None:
     """§2: among the subprotocols, or in the cookie that the settings name."""
-    answer = handshake.shake_hands(saying(*headers), origins=Origins(), cookie=b"session")
+    answer = handshake.shake_hands(saying(*headers), origins=Origins(), cookie="session")
     assert (answer.accepted, answer.token) == (True, token)
     assert (b"\r\nSec-WebSocket-Protocol: fluxwire\r\n" in answer.response) is ("fluxwire" in "".join(headers))
     assert b"a.b" not in answer.response, "what answers is logged on the way"

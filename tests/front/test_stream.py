@@ -11,7 +11,7 @@ from front.deflate import Deflater
 from front.events import EVENTS, events
 from front.frames import websocket_frame
 from front.rules import Rules
-from front.stream import COMMENT, HEAD, MOST_SAID, Stream, length_of
+from front.stream import COMMENT, HEAD, MOST_SAID, Asked, Stream
 
 from .running import GATE, Running, on_both_loops, running, soon
 from .test_doorway import ended, stranger
@@ -185,13 +185,13 @@ async def test_a_body_that_never_comes(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_in_pieces() -> None:
     """A body may come byte by byte; the head of the answer comes with its first event."""
     body = json.dumps([hello(), {"type": "ping"}]).encode()
-    stream = Stream(verify=GATE.verify, rules=Rules(), length=len(body))
+    stream = Stream(verify=GATE.verify, rules=Rules(), asked=Asked(len(body)))
     for byte in body[:-1]:
         stream.receive(bytes([byte]), 0.0)
         assert stream.quiet
     stream.receive(body[-1:] + b"and more", 0.0)
     head, welcome, pong = stream.data_to_send()
-    assert head == HEAD
+    assert head == HEAD + b"\r\n"
     assert welcome.startswith(b'data:{"type":"welcome"')
     assert pong == b'data:{"type":"pong"}\n\n'
     stream.receive(b"[]", 0.0)
@@ -210,9 +210,15 @@ def test_framed_once_for_all() -> None:
     assert events(websocket_frame(b'{"x":\r\n1}')) == b'data:{"x":  1}\n\n'
 
 
-def test_lengths() -> None:
-    head, _, _ = request(hello()).partition(b"\r\n\r\n")
-    assert isinstance(length_of(head + b"\r\n\r\n"), int)
+def test_where_a_browser_is() -> None:
+    """What takes a store somewhere says where: a browser that comes back names the last such event."""
+    snapshot, update, pong = (
+        {"type": "snapshot", "store": "a{}", "epoch": "e.1", "version": 5, "document": {"type": "x", "version": 9}},
+        {"type": "update", "store": "a{}", "epoch": "e.1", "from": 5, "to": 7, "patch": []},
+        {"type": "pong"},
+    )
+    made = [events(websocket_frame(json.dumps(frame).encode())) for frame in (snapshot, update, pong)]
+    assert [event.split(b"\n")[1:] for event in made] == [[b"id:e.1.5", b"", b""], [b"id:e.1.7", b"", b""], [b"", b""]]
 
 
 async def test_slow_listeners_collapse() -> None:

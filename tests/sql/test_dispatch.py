@@ -203,12 +203,12 @@ async def test_undeclared_stores_are_forbidden(sql: Sql) -> None:
     async def verdicts() -> list[str | None]:
         return [
             await sql.connection.fetchval("select coalesce(code, key) from flux.open('secret', '{}', $1, '{}')", actor)
-            for actor in ("ada", "bob", "break")
+            for actor in ("ada", "bob", "break", "")
         ]
 
-    assert await verdicts() == ["forbidden"] * 3
+    assert await verdicts() == ["forbidden"] * 4
     await sql.connection.execute("select flux.declare_store('secret', permit => 'public.may')")
-    assert await verdicts() == ["secret{}", "forbidden", "forbidden"]
+    assert await verdicts() == ["secret{}", "forbidden", "forbidden", "forbidden"]
 
 
 async def test_private_stores_are_the_actors_own(sql: Sql) -> None:
@@ -227,6 +227,7 @@ async def test_private_stores_are_the_actors_own(sql: Sql) -> None:
     assert await sql.connection.fetchval("select code from flux.open('me', '{\"@actor\": \"bob\"}', 'ada', '{}')") == (
         "unknown_argument"
     )
+    assert await sql.connection.fetchval("select code from flux.open('me', '{}', '', '{}')") == "forbidden", "no token"
     with pytest.raises(asyncpg.PostgresError) as caught:
         await sql.render("nobody{}")
     assert caught.value.sqlstate == "FX003"
