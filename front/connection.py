@@ -5,8 +5,9 @@ Nothing here awaits, reads a clock or touches a transport; ``server`` does. The 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum, auto
+
+import msgspec
 
 from .codes import CloseCode
 from .frames import (
@@ -43,6 +44,10 @@ class State(Enum):
     CLOSED = auto()
 
 
+# Every frame asks for these, and Python 3.11 looks an enum's member up by a function of Python's.
+_OPENING, _OPEN, _CLOSED = State
+_TEXT, _PING, _CLOSE = Opcode.TEXT, Opcode.PING, Opcode.CLOSE
+
 # §2: what each state accepts, and where it leads. What is not listed closes with 4001.
 TRANSITIONS: dict[State, dict[type[UpFrame], State]] = {
     State.OPENING: {Hello: State.OPEN},
@@ -59,8 +64,7 @@ TRANSITIONS: dict[State, dict[type[UpFrame], State]] = {
 PONG = build(Pong())
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(msgspec.Struct, frozen=True, gc=False):
     """The client said hello and was let in."""
 
     identity: Identity
@@ -68,8 +72,7 @@ class Opened:
     """The client's own id (§2)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refreshed:
+class Refreshed(msgspec.Struct, frozen=True, gc=False):
     """The client showed a fresh token of the same actor."""
 
     identity: Identity
@@ -125,19 +128,19 @@ class Connection:
         self._events: tuple[Event, ...] = ()
         self._writes: tuple[bytes, ...] = ()
         self.window = window
-        self.state = State.OPENING
+        self.state = _OPENING
         self.code: CloseCode | None = None
         """What we closed it with, if we did."""
 
     @property
     def closed(self) -> bool:
         """Whether nothing is heard or said any more."""
-        return self.state is State.CLOSED
+        return self.state is _CLOSED
 
     @property
     def quiet(self) -> bool:
         """Whether there is nothing to be heard, sent or ended: most of the time a client only answers our ping."""
-        return not self._events and not self._writes and self.state is not State.CLOSED
+        return not self._events and not self._writes and self.state is not _CLOSED
 
     def receive(self, data: bytes, now: float) -> None:
         """Take bytes from the client's socket.
@@ -149,18 +152,22 @@ class Connection:
         Never raises: a client that breaks the protocol is closed with a code of §6. Call :meth:`events` and
         :meth:`data_to_send` next, and see whether :attr:`state` is closed.
         """
-        if self.closed or self._incoming.is_pong(data):
+        if self.state is _CLOSED or self._incoming.is_pong(data):
             return
         try:
             for opcode, payload in self._incoming.take(data):
-                self._spend(now)
-                if opcode == Opcode.TEXT:
+                full_at = self._rules.frames.spend(self._full_at, now)
+                if full_at is None:
+                    self.close(CloseCode.TOO_FAST, "too many frames a second")
+                    break
+                self._full_at = full_at
+                if opcode == _TEXT:
                     self.receive_message(payload)
-                elif opcode == Opcode.PING:
+                elif opcode == _PING:
                     self._writes += (bytes((0x80 | Opcode.PONG, len(payload))) + payload,)
-                elif opcode == Opcode.CLOSE:
+                elif opcode == _CLOSE:
                     self._goodbye(payload)
-                if self.state is State.CLOSED:
+                if self.state is _CLOSED:
                     break
         except Fault as fault:
             self.close(fault.code, fault.reason)
@@ -168,7 +175,7 @@ class Connection:
     def receive_eof(self) -> None:
         """Take the end of the client's stream; what follows is as after :meth:`receive`."""
         if not self.closed:
-            self.state = State.CLOSED
+            self.state = _CLOSED
             self._writes += (b"",)
 
     def events(self) -> tuple[Event, ...]:
@@ -195,12 +202,6 @@ class Connection:
         writes, self._writes = self._writes, ()
         return writes
 
-    def _spend(self, now: float) -> None:
-        full_at = self._rules.frames.spend(self._full_at, now)
-        if full_at is None:
-            raise Fault(CloseCode.TOO_FAST, "too many frames a second")
-        self._full_at = full_at
-
     def _goodbye(self, payload: bytes) -> None:
         """RFC 6455 §5.5.1: answer a close frame with its code."""
         if payload:
@@ -216,7 +217,7 @@ class Connection:
         self._writes += (frame,)
 
     def _end(self, payload: bytes) -> None:
-        self.state = State.CLOSED
+        self.state = _CLOSED
         self._writes += (bytes((0x80 | Opcode.CLOSE, len(payload))) + payload, b"")
 
     def receive_message(self, message: bytes) -> None:

@@ -3,9 +3,10 @@
 import binascii
 import hashlib
 import re
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import NamedTuple
+
+import msgspec
 
 from .credentials import cookie_token
 from .deflate import LARGEST_WINDOW, SMALLEST_WINDOW
@@ -36,8 +37,7 @@ _HEADERS = re.compile(
 _SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """What to say to a request for an upgrade."""
 
     response: bytes
@@ -65,11 +65,11 @@ def shake_hands(head: bytes, *, origins: Origins, cookie: str = "") -> Answer:
     """
     headers: dict[bytes, bytes] = {}
     for written, ended in _HEADERS.findall(head):
-        name = written.lower()
-        value = ended.rstrip(b" \t")
-        # Lists may be spread over several headers of one name; a second key joins to what is none.
-        joint = b";" if name == b"cookie" else b","
-        headers[name] = headers[name] + joint + value if name in headers else value
+        name, value = written.lower(), ended.rstrip(b" \t")
+        if name in headers:
+            # Lists may be spread over several headers of one name; a second key joins to what is none.
+            value = headers[name] + (b";" if name == b"cookie" else b",") + value
+        headers[name] = value
     refused = _check(head, headers)
     if refused is not None:
         return refused

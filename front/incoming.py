@@ -80,7 +80,8 @@ class Incoming:
         at, size = 0, len(data)
         while size - at >= 2:  # noqa: PLR2004 - what says how long a frame's head is
             first, length = data[at], data[at + 1]
-            self._check(first, length)
+            if first != _TEXT_ALONE or length < _MASKED or self._message is not None:
+                self._check(first, length)
             length &= ~_MASKED
             begin = at + 6
             if length >= _LENGTH_16:
@@ -88,7 +89,7 @@ class Incoming:
                 if size < begin:
                     break
                 length = int.from_bytes(data[at + 2 : begin - 4], "big")
-            if length + len(self._message or b"") > self._most and not first & _CONTROL:
+            if (length if self._message is None else length + len(self._message)) > self._most and not first & _CONTROL:
                 raise Fault(CloseCode.FRAME_TOO_LARGE, f"a message has at most {self._most} bytes")
             end = begin + length
             if size < end:
@@ -104,9 +105,7 @@ class Incoming:
         self._rest = data[at:]
 
     def _check(self, first: int, second: int) -> None:
-        """Refuse what a frame's first two bytes forbid, without waiting for the rest."""
-        if first == _TEXT_ALONE and second & _MASKED and self._message is None:
-            return
+        """Refuse what the first two bytes of any but the usual frame forbid, without waiting for the rest."""
         opcode = first & 0x0F
         if opcode not in _OPCODES:
             raise Fault(CloseCode.PROTOCOL_ERROR, f"there is no opcode {opcode}")

@@ -62,7 +62,8 @@ class Outbox:
 
     def send(self, client: Client, data: bytes) -> None:
         """Queue ready frames for a client."""
-        self.set_apart(client)
+        if self._crowd is not None:
+            self.set_apart(client)
         if client.outgoing is None:
             self._dirty.append(client)
         client.outgoing = (client.outgoing, data)
