@@ -33,6 +33,8 @@ from .rules import Rules
 HEARTBEAT = 25.0
 """After so many seconds of silence each side makes sure that the other is there (§2)."""
 
+HEARTBEAT_MS = round(HEARTBEAT * 1000)
+
 REASON_BYTES = 123  # RFC 6455 §5.5: what a close frame has room for
 
 
@@ -43,8 +45,10 @@ class State(Enum):
     OPEN = auto()
     CLOSED = auto()
 
+    __hash__ = object.__hash__  # an enum's own is a function of Python's, as are the ways to its members
 
-# Every frame asks for these, and Python 3.11 looks an enum's member up by a function of Python's.
+
+# Every frame asks for these.
 _OPENING, _OPEN, _CLOSED = State
 _TEXT, _PING, _CLOSE = Opcode.TEXT, Opcode.PING, Opcode.CLOSE
 
@@ -256,10 +260,7 @@ class Connection:
             self.close(CloseCode.TOO_MANY, "too many connections of this actor")
             return
         self.state = following
-        welcome = Welcome(
-            protocol=PROTOCOL, actor=identity.actor, max_frame=MAX_FRAME, heartbeat_ms=round(HEARTBEAT * 1000)
-        )
-        self._say(build(welcome))
+        self._say(build(Welcome(PROTOCOL, identity.actor, MAX_FRAME, HEARTBEAT_MS)))
         self._events += (Opened(identity, hello.client),)
 
     def _refresh(self, token: str) -> None:

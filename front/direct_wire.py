@@ -4,7 +4,7 @@ A transport costs twice what Python's ``send`` does, and calls write(2), which c
 """
 
 import asyncio
-from socket import SOCK_STREAM, SocketType
+from socket import AF_UNSPEC, SOCK_STREAM, SocketType
 from typing import Protocol
 
 
@@ -39,7 +39,8 @@ class DirectWire(SocketType):
     def reach(self, transport: asyncio.Transport) -> None:
         """Be there; the descriptor stays the transport's."""
         socket = transport.get_extra_info("socket")
-        super().__init__(socket.family, SOCK_STREAM, 0, socket.fileno())
+        # Sending asks for the descriptor alone; event loops make the family anew each time they are asked for it.
+        SocketType.__init__(self, AF_UNSPEC, SOCK_STREAM, 0, socket.fileno())
 
     def part(self) -> None:
         """Be there no longer."""

@@ -166,7 +166,7 @@ def messages(body: bytes) -> list[bytes]:
 
 
 def _read(decoder: msgspec.json.Decoder[T], data: bytes) -> T:
-    if b"\0" in data:
+    if 0 in data:
         raise BadFrame("a raw NUL")
     try:
         try:

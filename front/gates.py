@@ -76,6 +76,7 @@ class TokenGate:
         if key is not None and len(key) < SHORTEST_KEY:
             raise ValueError(f"the key has {len(key)} bytes, it needs at least {SHORTEST_KEY}")
         self._key = key
+        self._hmac = hmac.new(key, digestmod="sha256") if key is not None else None  # a copy is ready to be fed
         self._trust = trust
         self._header = b""  # as it was written last; an issuer's tokens begin all alike
 
@@ -106,7 +107,7 @@ class TokenGate:
         signature = _base64(encoded)
         header, _, payload = signed.partition(b".")
         # First of all: nothing of a stranger's token is looked at.
-        if self._key is not None and hmac.compare_digest(hmac.digest(self._key, signed, "sha256"), signature):
+        if self._hmac is not None and hmac.compare_digest(_signature(self._hmac, signed), signature):
             if header != self._header:
                 said = _HEADERS.decode(_base64(header))
                 if said.alg != ALGORITHM or said.crit is not None:
@@ -141,6 +142,12 @@ class TokenGate:
             raise ValueError("there is no key to sign with")
         claims = {"sub": actor, "aud": AUDIENCE, "iat": int(now), "exp": int(now + lifetime)}
         return jwt.encode(claims, self._key, ALGORITHM)
+
+
+def _signature(keyed: hmac.HMAC, signed: bytes) -> bytes:
+    signing = keyed.copy()
+    signing.update(signed)
+    return signing.digest()
 
 
 class _Header(msgspec.Struct):

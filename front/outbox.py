@@ -31,7 +31,10 @@ class Crowd:
 
     def add(self, client: Client) -> None:
         """Let a client in."""
-        self._by_window.setdefault(client.window, {})[client] = client.wire
+        members = self._by_window.get(client.window)
+        if members is None:
+            members = self._by_window[client.window] = {}
+        members[client] = client.wire
 
     def discard(self, client: Client) -> None:
         """Let a client go, if it is in."""

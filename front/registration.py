@@ -1,6 +1,5 @@
 """What this front holds and whom it serves, and what of it the registry does not know yet (``broker.registry``)."""
 
-from collections import Counter
 from collections.abc import Collection
 
 from broker.registry import Changes
@@ -12,7 +11,7 @@ class Registration:
     __slots__ = ("_actors", "_arrivals", "_store_changes")
 
     def __init__(self) -> None:
-        self._actors: Counter[str] = Counter()  # connections
+        self._actors: dict[str, int] = {}  # connections
         # What the registry does not know: whether it has come (True) or gone.
         self._store_changes: dict[str, bool] = {}
         self._arrivals: dict[str, bool] = {}
@@ -27,8 +26,8 @@ class Registration:
 
     def arrive(self, actor: str) -> None:
         """A connection of an actor was opened."""
-        self._actors[actor] += 1
-        if self._actors[actor] == 1:
+        count = self._actors[actor] = self._actors.get(actor, 0) + 1
+        if count == 1:
             _note(self._arrivals, actor, came=True)
 
     def depart(self, actor: str) -> None:

@@ -6,7 +6,7 @@ gets no frames of stores: it lags, with where it stands written down, and catche
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 from broker.messages import Error, Fetch, Gone, Held, Snapshot, Update
 
@@ -39,6 +39,12 @@ ON_ITS_WAY = 2.0
 def commit_frame(updates: int) -> bytes:
     """The frame that announces so many updates; made once per number, of which there are few."""
     return build(Commit(updates))
+
+
+@lru_cache(maxsize=1_000)
+def subscribed_frame(subscription: int, key: str, epoch: str, version: int, resumed: bool) -> bytes:
+    """The frame that answers a subscription; a crowd that comes in asks by the same few numbers for the same stores."""
+    return build(Subscribed(subscription, key, epoch, version, resumed))
 
 
 class Store:
@@ -363,8 +369,8 @@ class Stores:
                 # Another front was ahead of us: going back would show an older document for a moment.
                 if data is None or (_is_ahead(subscription.position, position) and not insist):
                     return False
-        answer = Subscribed(subscription.id, store.key, position.epoch, position.version, resumed)
-        self._outbox.send(client, build(answer))
+        answer = subscribed_frame(subscription.id, store.key, position.epoch, position.version, resumed)
+        self._outbox.send(client, answer)
         if held:
             store.more[client] = store.more.get(client, 0) + 1
         elif client.blocked:
