@@ -30,11 +30,17 @@ _TOO_MANY = refusal(
 )
 
 
-class Accept(Protocol):
-    """Makes the protocol of a WebSocket."""
+class House(Protocol):
+    """What the doorway leads into."""
 
-    def __call__(self, *, window: int, token: str | None, address: str | None) -> asyncio.Protocol:
-        """Make it.
+    rules: Rules
+    wheel: Wheel[Any]
+    """Tells when time is up."""
+    now: Callable[[], float]
+    """The clock, in seconds."""
+
+    def web_socket(self, *, window: int, token: str | None, address: str | None) -> asyncio.Protocol:
+        """Make the protocol of a WebSocket.
 
         Args:
             window: Window bits of what the client takes compressed; 0: nothing.
@@ -43,16 +49,12 @@ class Accept(Protocol):
 
         """
 
-
-class AcceptStream(Protocol):
-    """Makes the protocol of a client that takes events."""
-
-    def __call__(self, *, asked: Asked, address: str | None) -> asyncio.Protocol:
-        """Make it.
+    def stream(self, *, asked: Asked, address: str | None) -> asyncio.Protocol:
+        """Make the protocol of a client that takes events.
 
         Args:
             asked: What the head of its request says.
-            address: Under what it is counted, and to be counted out when it is lost.
+            address: As for a WebSocket.
 
         """
 
@@ -61,51 +63,29 @@ class Doorway(asyncio.Protocol):
     """A connection whose request has not come whole yet, or that is plain HTTP.
 
     Args:
-        accept: Makes the protocol of a WebSocket.
-        stream: Makes the protocol of a client that takes events.
+        house: Who gets the socket unless it is plain HTTP.
         http: Makes uvicorn's protocol.
         connections: All that uvicorn waits for at its end.
-        rules: Who is let in.
-        wheel: Tells when time is up.
-        now: The clock, in seconds.
 
     """
 
     __slots__ = (
-        "_accept",
         "_address",
         "_connections",
         "_head",
+        "_house",
         "_http",
         "_inner",
         "_introduced",
-        "_now",
         "_proxy",
-        "_rules",
-        "_stream",
         "_transport",
-        "_wheel",
         "slot",
     )
 
-    def __init__(
-        self,
-        *,
-        accept: Accept,
-        stream: AcceptStream,
-        http: Callable[[], asyncio.Protocol],
-        connections: set[Any],
-        rules: Rules,
-        wheel: Wheel[Any],
-        now: Callable[[], float],
-    ) -> None:
-        self._accept = accept
-        self._stream = stream
+    def __init__(self, house: House, http: Callable[[], asyncio.Protocol], connections: set[Any]) -> None:
+        self._house = house
         self._http = http
         self._connections = connections
-        self._rules = rules
-        self._wheel = wheel
-        self._now = now
         self._head = b""
         self._address: str | None = None  # under what it was counted in
         self._proxy: str | None = None  # who has to say first whose connection it is
@@ -118,10 +98,10 @@ class Doorway(asyncio.Protocol):
         """Somebody is there."""
         self._transport = cast("asyncio.Transport", transport)
         self._connections.add(self)
-        self._wheel.put(self, self._now() + HEAD_WITHIN)
+        self._house.wheel.put(self, self._house.now() + HEAD_WITHIN)
         peer = transport.get_extra_info("peername")
         address = str(peer[0]) if peer else ""
-        if self._rules.proxies.trusts(address):
+        if self._house.rules.proxies.trusts(address):
             self._proxy = address
         else:
             self._count_in(address)
@@ -134,10 +114,14 @@ class Doorway(asyncio.Protocol):
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        data = self._head + data if self._head else data
-        begin = self._introduce(data)
-        if begin is not None:
-            self._read_head(transport, data[begin:])
+        if self._head:
+            data = self._head + data
+        if self._proxy is None or self._introduced:
+            self._read_head(transport, data)
+        else:
+            begin = self._introduce(data)
+            if begin is not None:
+                self._read_head(transport, data[begin:])
 
     def _read_head(self, transport: asyncio.Transport, data: bytes) -> None:
         end = data.find(END_OF_HEAD)
@@ -145,49 +129,52 @@ class Doorway(asyncio.Protocol):
             self._keep(data)
             return
         self._head = b""
-        if self._proxy is not None and not self._count_in(self._rules.proxies.client(self._proxy, data[:end])):
+        if self._proxy is not None and not self._count_in(self._house.rules.proxies.client(self._proxy, data[:end])):
             return
         self._proxy = None
-        refused = self._refusal_of(data[:end])
-        if refused is not None:
-            self._refuse(*refused)
-            return
-        if is_for_stream(data):
-            self._read_stream_head(transport, data, end + len(END_OF_HEAD))
-            return
-        if not is_for_us(data):
+        begin = end + len(END_OF_HEAD)
+        if is_for_us(data):
+            self._read_upgrade(transport, data, begin)
+        elif is_for_stream(data):
+            self._read_stream_head(transport, data, begin)
+        elif not self._house.rules.origins.admit_http(data[:end]):
+            self._refuse(*coded_refusal(Fault("forbidden", REFUSAL)))
+        else:
             # It stays between uvicorn and the socket, to know when that is gone.
-            self._wheel.put(self, self._now() + HTTP_WITHIN)
+            self._house.wheel.put(self, self._house.now() + HTTP_WITHIN)
             self._connections.discard(self)
             self._inner = self._http()
             self._inner.connection_made(transport)
             self._inner.data_received(data)
+
+    def _read_upgrade(self, transport: asyncio.Transport, data: bytes, end: int) -> None:
+        rules = self._house.rules
+        if rules.leaving:
+            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, _LEAVING)
             return
-        end += len(END_OF_HEAD)
-        answer = shake_hands(data[:end], origins=self._rules.origins, cookie=self._rules.cookie)
+        answer = shake_hands(data[:end], origins=rules.origins, cookie=rules.cookie)
         if not answer.accepted:
             self._refuse(answer.status, answer.response)
             return
         transport.write(answer.response)
-        protocol = self._accept(window=answer.window, token=answer.token, address=self._address)
+        protocol = self._house.web_socket(window=answer.window, token=answer.token, address=self._address)
         self._hand_over(transport, protocol, data[end:])
 
-    def _refusal_of(self, head: bytes) -> tuple[HTTPStatus, bytes] | None:
-        origins = self._rules.origins
-        # A stream lasts, and is a browser's alone to open with a cookie: also one that only reads has to be ours.
-        if not (origins.admit_page(head) if is_for_stream(head) else origins.admit_http(head)):
-            return coded_refusal(Fault("forbidden", REFUSAL))
-        if self._rules.leaving and (is_for_stream(head) or is_for_us(head)):
-            return HTTPStatus.SERVICE_UNAVAILABLE, _LEAVING
-        return None
-
     def _read_stream_head(self, transport: asyncio.Transport, data: bytes, end: int) -> None:
+        rules = self._house.rules
+        # A stream lasts, and is a browser's alone to open with a cookie: also one that only reads has to be ours.
+        if not rules.origins.admit_page(data[: end - len(END_OF_HEAD)]):
+            self._refuse(*coded_refusal(Fault("forbidden", REFUSAL)))
+            return
+        if rules.leaving:
+            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, _LEAVING)
+            return
         try:
-            asked = asked_in(data[:end], self._rules.cookie)
+            asked = asked_in(data[:end], rules.cookie)
         except Refused as exc:
             self._refuse(*coded_refusal(exc.fault))
             return
-        protocol = self._stream(asked=asked, address=self._address)
+        protocol = self._house.stream(asked=asked, address=self._address)
         self._hand_over(transport, protocol, data[end:] if asked.said is None else asked.said)
 
     def _hand_over(self, transport: asyncio.Transport, protocol: asyncio.Protocol, rest: bytes) -> None:
@@ -215,7 +202,7 @@ class Doorway(asyncio.Protocol):
         """Nobody is there any more."""
         self._leave()
         if self._address is not None:
-            self._rules.addresses.leave(self._address)
+            self._house.rules.addresses.leave(self._address)
             self._address = None
         self._transport = None
         if self._inner is not None:
@@ -233,8 +220,6 @@ class Doorway(asyncio.Protocol):
 
     def _introduce(self, data: bytes) -> int | None:
         """Let a proxy say whose connection it is; how many bytes that took, None if it is not to go on now."""
-        if self._proxy is None or self._introduced:
-            return 0
         try:
             found = announced(data)
         except BadProxy:
@@ -246,17 +231,17 @@ class Doorway(asyncio.Protocol):
         self._introduced = True
         address, size = found
         if address is not None:
-            self._proxy = address if self._rules.proxies.trusts(address) else None
+            self._proxy = address if self._house.rules.proxies.trusts(address) else None
             if self._proxy is None and not self._count_in(address):
                 return None
         return size
 
     def _count_in(self, address: str) -> bool:
         """Count a connection under its address, or refuse it."""
-        who, addresses = counted_as(address), self._rules.addresses
+        who, addresses = counted_as(address), self._house.rules.addresses
         if who is None:
             return True
-        if not addresses.has_room(who) or not addresses.spend(who, self._now()):
+        if not addresses.has_room(who) or not addresses.spend(who, self._house.now()):
             self._refuse(HTTPStatus.TOO_MANY_REQUESTS, _TOO_MANY)
             return False
         addresses.enter(who)
@@ -271,11 +256,11 @@ class Doorway(asyncio.Protocol):
 
     def _refuse(self, status: HTTPStatus, response: bytes) -> None:
         assert self._transport is not None
-        self._rules.refusals.note(status)
+        self._house.rules.refusals.note(status)
         self._head = b""
         self._transport.write(response)
         self._transport.close()
 
     def _leave(self) -> None:
-        self._wheel.remove(self)
+        self._house.wheel.remove(self)
         self._connections.discard(self)

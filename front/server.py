@@ -108,21 +108,15 @@ class Server:
 
         """
         self._connections = connections
-        return Doorway(
-            accept=self._web_socket,
-            stream=self._stream,
-            http=http,
-            connections=connections,
-            rules=self.rules,
-            wheel=self.wheel,
-            now=self.now,
-        )
+        return Doorway(self, http, connections)
 
-    def _web_socket(self, *, window: int, token: str | None, address: str | None) -> Socket:
+    def web_socket(self, *, window: int, token: str | None, address: str | None) -> Socket:
+        """Make the protocol of a WebSocket; the doorway asks for it."""
         connection = Connection(verify=self.verify, rules=self.rules, token=token, window=window)
         return Socket(self, self._connections, connection, address=address)
 
-    def _stream(self, *, asked: Asked, address: str | None) -> Socket:
+    def stream(self, *, asked: Asked, address: str | None) -> Socket:
+        """Make the protocol of a client that takes events; the doorway asks for it."""
         stream = Stream(verify=self.verify, rules=self.rules, asked=asked)
         return Socket(self, self._connections, stream, address=address)
 

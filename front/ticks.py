@@ -37,11 +37,16 @@ class Wheel(Generic[T]):
 
     def put(self, item: T, at: float) -> None:
         """Look at an item at a time, and no longer at the time it was put to before."""
-        self.remove(item)
-        # Never in the slot that was just swept: it comes round only after a whole turn.
-        tick = min(max(int(at / SLOT) + 1, self._turned_to + 1), self._turned_to + SLOTS - 1)
-        item.slot = tick % SLOTS
-        self._slots[item.slot].add(item)
+        if item.slot is not None:
+            self._slots[item.slot].discard(item)
+        tick = int(at / SLOT) + 1
+        if tick <= self._turned_to:
+            # Never in the slot that was just swept: it comes round only after a whole turn.
+            tick = self._turned_to + 1
+        elif tick >= self._turned_to + SLOTS:
+            tick = self._turned_to + SLOTS - 1
+        slot = item.slot = tick % SLOTS
+        self._slots[slot].add(item)
 
     def remove(self, item: T) -> None:
         """Forget an item, if it is there."""
