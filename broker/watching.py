@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from .log import LEVELS
 from .traces import Traces
 
+NAMES = frozenset({"FLUXWIRE_LOG", "FLUXWIRE_LOG_LEVEL", "FLUXWIRE_SLOW_SECONDS", "FLUXWIRE_TRACES"})
+"""The names of these settings."""
+
 
 @dataclass(frozen=True, slots=True)
 class Watching:

@@ -20,6 +20,10 @@ COMMANDS = {
     "token": ("fluxwire.token", "print a token for an actor"),
     "dsn": ("fluxwire.stack.dsn", "print where the running stack's database is"),
     "deploy": ("fluxwire.stack.apply", "apply the SQL to DATABASE_URL or to the running stack"),
+    "doctor": (
+        "fluxwire.doctor.command",
+        "look at all that fronts and multiplexers need, and say what is wrong",
+    ),
     "drain": ("fluxwire.drain", "send a front's clients to the other fronts, and end it"),
     "log": ("fluxwire.log", "show the action log, follow it, export it, or drop its old months"),
     "replay": ("fluxwire.replay", "build a database anew out of the action log"),

@@ -77,8 +77,21 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         BadSettings: Something is missing or makes no sense.
 
     """
-    environment, faults = with_secrets(environment)
-    reader = _Reader(environment, faults)
+    reader = _Reader(*with_secrets(environment))
+    settings = _settings(reader)
+    if reader.faults:
+        raise BadSettings("\n".join(reader.faults))
+    return settings
+
+
+def names() -> frozenset[str]:
+    """The names of all settings but those of ``broker.watching``."""
+    reader = _Reader({}, [])
+    _settings(reader)
+    return frozenset(reader.names)
+
+
+def _settings(reader: "_Reader") -> Settings:
     redis_url = reader.redis("REDIS_URL")
     jwks_url = reader.jwks("FLUXWIRE_JWKS_URL")
     key = reader.key("FLUXWIRE_KEY_FILE", needed=not jwks_url)
@@ -108,15 +121,13 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         frames=reader.number("FLUXWIRE_FRAMES", most.frames),
         subscriptions=reader.number("FLUXWIRE_SUBSCRIPTIONS", most.subscriptions),
     )
-    watching, faults = read_watching(environment)
+    watching, faults = read_watching(reader.environment)
     reader.faults += faults
-    if reader.faults:
-        raise BadSettings("\n".join(reader.faults))
     return Settings(
         redis_url=redis_url,
         key=key,
-        namespace=environment.get("FLUXWIRE_NAMESPACE") or "fluxwire",
-        host=environment.get("FLUXWIRE_HOST") or "127.0.0.1",
+        namespace=reader.text("FLUXWIRE_NAMESPACE") or "fluxwire",
+        host=reader.text("FLUXWIRE_HOST") or "127.0.0.1",
         port=port,
         shared=shared,
         web=web,
@@ -130,8 +141,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         proxies=proxies,
         limits=limits,
         jwks_url=jwks_url,
-        audience=environment.get("FLUXWIRE_AUDIENCE") or AUDIENCE,
-        issuer=environment.get("FLUXWIRE_ISSUER", ""),
+        audience=reader.text("FLUXWIRE_AUDIENCE") or AUDIENCE,
+        issuer=reader.text("FLUXWIRE_ISSUER"),
     )
 
 
@@ -144,14 +155,16 @@ class _Reader:
     """Reads one kind of setting a method, and goes on after a fault."""
 
     def __init__(self, environment: Mapping[str, str], faults: list[str]) -> None:
-        self._environment = environment
+        self.environment = environment
         self.faults = faults
+        self.names: set[str] = set()
 
-    def _text(self, name: str) -> str:
-        return self._environment.get(name, "")
+    def text(self, name: str) -> str:
+        self.names.add(name)
+        return self.environment.get(name, "")
 
     def redis(self, name: str) -> str:
-        address = self._text(name)
+        address = self.text(name)
         try:
             check_address(address)
         except BadAddress as exc:
@@ -159,7 +172,7 @@ class _Reader:
         return address
 
     def jwks(self, name: str) -> str:
-        url = self._text(name)
+        url = self.text(name)
         if url and not _JWKS.fullmatch(url):
             self.faults.append(f"{name} must be an address that begins with https://, not {url!r}")
         if url and importlib.util.find_spec("cryptography") is None:
@@ -167,7 +180,7 @@ class _Reader:
         return url
 
     def key(self, name: str, *, needed: bool) -> bytes | None:
-        file = self._text(name)
+        file = self.text(name)
         if not file:
             if needed:
                 self.faults.append(f"{name} must name the file with the secret that signs tokens")
@@ -182,27 +195,27 @@ class _Reader:
         return key
 
     def folder(self, name: str) -> Path | None:
-        text = self._text(name)
+        text = self.text(name)
         folder = Path(text) if text else None
         if folder is not None and not folder.is_dir():
             self.faults.append(f"{name} {text} is no folder")
         return folder
 
     def switch(self, name: str) -> bool:
-        text = self._text(name)
+        text = self.text(name)
         if text not in {"0", "1", ""}:
             self.faults.append(f"{name} must be 0 or 1, not {text!r}")
         return text == "1"
 
     def number(self, name: str, default: int, allowed: range = range(10**9)) -> int:
-        text = self._text(name) or str(default)
+        text = self.text(name) or str(default)
         number = int(text) if text.isascii() and text.isdigit() else -1
         if number not in allowed:
             self.faults.append(f"{name} must be a number from {allowed.start} to {allowed.stop - 1}, not {text!r}")
         return number
 
     def above_zero(self, name: str, default: float) -> float:
-        text = self._text(name) or str(default)
+        text = self.text(name) or str(default)
         try:
             number = float(text)
         except ValueError:
@@ -221,7 +234,7 @@ class _Reader:
         return origins
 
     def cookie(self, name: str) -> str:
-        cookie = self._text(name)
+        cookie = self.text(name)
         if cookie and not _COOKIE.fullmatch(cookie):
             self.faults.append(f"{name} must be the name of a cookie, not {cookie!r}")
         return cookie
@@ -237,4 +250,4 @@ class _Reader:
 
     def _words(self, name: str) -> list[str]:
         """With spaces or commas between them."""
-        return self._text(name).replace(",", " ").split()
+        return self.text(name).replace(",", " ").split()

@@ -16,6 +16,9 @@ from .errors import SettingsError
 MAX_PORT = 65_535
 DATABASE_SCHEMES = ("postgresql://", "postgres://")
 
+NAMES = frozenset({"DATABASE_URL", "REDIS_URL", "FLUXWIRE_NAMESPACE", "FLUXWIRE_HOST", "FLUXWIRE_STATUS_PORT"})
+"""The names of all settings but those of ``broker.watching``."""
+
 
 def _own_name() -> str:
     # The process number for whoever looks for it; the rest because numbers are used again.

@@ -134,7 +134,7 @@ class Cluster(Stack):
             sockets.mkdir(exist_ok=True)
             await self._link(f"{program.name}>database", database, sockets / DATABASE_SOCKET)
             bus = await self._link(f"{program.name}>bus", redis, sockets / "bus.sock")
-            url = self.multiplexer_url.partition("host=")[0] + "host=" + quote(str(sockets), safe="/")
+            url = self.state.multiplexer_url.partition("host=")[0] + "host=" + quote(str(sockets), safe="/")
             linked_multiplexers.append(_told(program, DATABASE_URL=url, REDIS_URL=f"unix://{bus}"))
         for program in fronts:
             bus = await self._link(f"{program.name}>bus", redis, near / f"{program.name}.sock")

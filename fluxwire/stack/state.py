@@ -17,6 +17,7 @@ class State:
 
     Args:
         database_url: DSN of the database.
+        multiplexer_url: The same for multiplexers, who may do less there.
         redis_url: Address of the Redis server.
         port: Where the fronts listen.
         key_file: The secret that signs tokens.
@@ -28,6 +29,7 @@ class State:
     """
 
     database_url: str
+    multiplexer_url: str
     redis_url: str
     port: int
     key_file: str

@@ -131,14 +131,14 @@ class Stack:
         self.application: Path | None = args.application and args.application.absolute()
         self.state = state.State(
             database_url=os.environ.get("DATABASE_URL", ""),
+            # On a server of their own, users have one role for everything; on ours each has no more than it needs.
+            multiplexer_url=os.environ.get("DATABASE_URL", ""),
             redis_url=os.environ.get("REDIS_URL", ""),
             port=args.port,
             key_file=os.environ.get("FLUXWIRE_KEY_FILE", str(folder.key)),
             application=str(self.application) if self.application else None,
             supervisor=os.getpid(),
         )
-        # On a server of their own, users have one role for everything; on ours each has no more than it needs.
-        self.multiplexer_url = self.state.database_url
         self.supervisor = Supervisor(say=say, changed=self._note)
 
     def run(self) -> None:
@@ -198,7 +198,7 @@ class Stack:
             server.create()
             self.supervisor.start([server.program()], server.ready)
         self.state.database_url = server.url()
-        self.multiplexer_url = server.url(role="fluxwire_multiplexer")
+        self.state.multiplexer_url = server.url(role="fluxwire_multiplexer")
 
     def _start_valkey(self) -> None:
         sockets = self.folder.sockets.parent
@@ -234,7 +234,7 @@ class Stack:
         count = self.args.multiplexers
         names = ["multiplexer"] if count == 1 else [f"multiplexer-{number + 1}" for number in range(count)]
         multiplexers = [
-            self._python("multiplexer", name, {**common, "DATABASE_URL": self.multiplexer_url}) for name in names
+            self._python("multiplexer", name, {**common, "DATABASE_URL": self.state.multiplexer_url}) for name in names
         ]
         # A front has no business with the database.
         common.pop("DATABASE_URL", None)

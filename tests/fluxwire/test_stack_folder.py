@@ -112,6 +112,7 @@ def test_orphans_are_ended_last_started_first(tmp_path: Path) -> None:
 
 def a_state(*, supervisor: str | None) -> state.State:
     return state.State(
+        multiplexer_url="",
         database_url="postgresql:///",
         redis_url="unix:///",
         port=8000,
