@@ -83,9 +83,13 @@ class Bus:
     async def change(self, changes: Changes) -> None:
         """Nobody asks."""
 
-    async def renew(self) -> bool:
+    async def renew(self, intake: float) -> bool:  # noqa: ARG002 - the bus' signature
         """Nothing is forgotten."""
         return True
+
+    async def intake_of_others(self) -> float:
+        """There are none."""
+        return 0.0
 
     async def append(self, parcel: Parcel, changes: Changes = NO_CHANGES) -> None:  # noqa: ARG002 - the bus' signature
         """Answer what was asked."""

@@ -311,7 +311,7 @@ class Conformance:
             assert await fails(reading, BusLost)
             assert await fails(receiving, BusLost)
             assert await fails(front.append(parcel(1)), BusLost)
-            assert await fails(front.renew(), BusLost)
+            assert await fails(front.renew(1.0), BusLost)
             assert await fails(multiplexer.publish(lead(1)), BusLost)
             assert await fails(multiplexer.find(["a"]), BusLost)
 
@@ -386,11 +386,30 @@ class Conformance:
         found = await multiplexer.find(["a", "b", "c"], ["ada", "bob"])
         assert {key: sorted(fronts) for key, fronts in found.stores.items()} == {"a": ["one", "two"], "c": ["one"]}
         assert found.actors == {"ada": ["two"], "bob": ["two"]}
-        assert (await one.renew(), await two.renew()) == (True, True)
+        assert (await one.renew(30.0), await two.renew(12.5)) == (True, True)
         await one.register(["b"], [])
         found = await multiplexer.find(["a", "b", "c"])
         assert found.stores == {"a": ["two"], "b": ["one"]}
         assert (await multiplexer.find([])).stores == {}
+
+    async def test_what_others_take(self, cluster: Cluster) -> None:
+        """A front hears how many clients the others can take, as they said last, and not of those that are gone."""
+        one, two, three = (cluster.front(name) for name in ("one", "two", "three"))
+        silent = cluster.front("silent", lease=0.2)
+        assert await one.intake_of_others() == 0
+        for front in (one, two, three, silent):
+            await front.register([], [])
+        for front, intake in ((one, 500.0), (two, 30.5), (three, 70.0), (silent, 9000.0), (two, 40.5)):
+            await front.renew(intake)
+
+        async def gone() -> list[bool]:
+            return [True] if await one.intake_of_others() < 9000 else []
+
+        await until(gone, 1)
+        assert await one.intake_of_others() == 110.5
+        await two.renew(0.0)
+        assert await one.intake_of_others() == 70
+        assert await three.intake_of_others() == 500
 
     async def test_registered_before_received(self, cluster: Cluster) -> None:
         """Whoever has a parcel in hand finds what came with it."""
@@ -425,8 +444,8 @@ class Conformance:
             return [True] if found.fronts == ["alive"] else []
 
         await until(gone, 1)
-        assert await alive.renew()
-        assert not await silent.renew()
+        assert await alive.renew(1.0)
+        assert not await silent.renew(7.0)
         await cluster.front("silent").register(["b"], [])
         assert (await multiplexer.find(["b"])).stores == {"b": ["silent"]}
 
@@ -436,7 +455,7 @@ class Conformance:
         await front.register(["a", "b"], ["ada"])
         await cluster.flush()
         await front.change(Changes(held=["c"]))
-        assert not await front.renew()
+        assert not await front.renew(1.0)
         await front.register(["a", "b", "c"], ["ada"])
-        assert await front.renew()
+        assert await front.renew(1.0)
         assert set((await multiplexer.find(["a", "b", "c"])).stores) == {"a", "b", "c"}

@@ -108,6 +108,7 @@ class _Registered:
     until: float
     stores: set[str]
     actors: set[str]
+    intake: float = 0.0
 
 
 class _Streams:
@@ -208,13 +209,19 @@ class _FrontEnd(_End):
         registered.actors.difference_update(changes.departed)
         registered.actors.update(changes.arrived)
 
-    async def renew(self) -> bool:
+    async def renew(self, intake: float) -> bool:
         self._check()
         registered = self._streams.alive(self._front)
         if registered is None:
             return False
         registered.until = time.monotonic() + self._lease
+        registered.intake = intake
         return True
+
+    async def intake_of_others(self) -> float:
+        self._check()
+        others = (self._streams.alive(front) for front in self._streams.registered if front != self._front)
+        return sum(other.intake for other in others if other is not None)
 
     async def read(self) -> Sequence[News]:
         self._check()

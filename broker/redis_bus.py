@@ -134,9 +134,14 @@ class RedisFrontBus:
         await self._writer.run_all(self._keys.change(changes))
         self._count(changes)
 
-    async def renew(self) -> bool:
+    async def renew(self, intake: float) -> bool:
         """See :meth:`broker.registry.FrontRegistry.renew`."""
-        return self._keys.complete(await self._writer.run_all(self._keys.renew()), self._stores, self._actors)
+        return self._keys.complete(await self._writer.run_all(self._keys.renew(intake)), self._stores, self._actors)
+
+    async def intake_of_others(self) -> float:
+        """See :meth:`broker.registry.FrontRegistry.intake_of_others`."""
+        asked = self._keys.intakes(await self._writer.run(*self._keys.fronts()))
+        return self._keys.intake(await self._writer.run_all(asked)) if asked else 0.0
 
     async def read(self) -> Sequence[News]:
         """See :meth:`broker.bus.FrontBus.read`."""

@@ -6,6 +6,7 @@ Keys, each after the namespace and a colon:
 - ``held:<id>``: a set of the digests of the stores that a front holds, and of the empty text, so that it is there as
   long as the front's lease lasts: the lease is its time to live.
 - ``actors:<id>``: likewise of the actors whose connections it has.
+- ``intake:<id>``: a stream of one entry, how many clients a second it can take. (Accounts may use streams already.)
 
 A front is in ``fronts`` from when it registers until a lookup finds its lease ended.
 """
@@ -21,6 +22,8 @@ from .registry import Changes, Found, digest
 
 ALIVE = b""
 """A member that every set has, so that it exists."""
+INTAKE = b"rate"
+"""The one field of an entry."""
 TOGETHER = 1000
 """How many members one command names at most."""
 
@@ -37,6 +40,7 @@ class FrontKeys:
 
     def __init__(self, namespace: str, front: str, lease: float) -> None:
         self._lease_ms = round(1000 * lease)
+        self._namespace = namespace
         self._fronts = f"{namespace}:fronts"
         self._front = front
         self._held = f"{namespace}:held:{front}"
@@ -65,14 +69,38 @@ class FrontKeys:
             yield [command]
         yield [("RENAME", held, self._held), ("RENAME", served, self._actors), *self._prolong()]
 
-    def renew(self) -> list[Command]:
-        """Prolong the lease; see :meth:`complete`."""
-        return [("SCARD", self._held), ("SCARD", self._actors), *self._prolong()]
+    def renew(self, intake: float) -> list[Command]:
+        """Prolong the lease, and tell how many clients a second the front can take; see :meth:`complete`."""
+        key = self._intake(self._front)
+        return [
+            ("SCARD", self._held),
+            ("SCARD", self._actors),
+            ("XADD", key, "MAXLEN", 1, "*", INTAKE, str(intake)),
+            ("PEXPIRE", key, self._lease_ms),
+            *self._prolong(),
+        ]
 
     @staticmethod
     def complete(answers: Sequence[int], stores: int, actors: int) -> bool:
         """Tell by the answers to :meth:`renew` whether so many stores and actors are still registered."""
         return answers[0] > stores and answers[1] > actors
+
+    def fronts(self) -> Command:
+        """Ask which fronts there are."""
+        return ("SMEMBERS", self._fronts)
+
+    def intakes(self, fronts: Iterable[bytes]) -> list[Command]:
+        """Ask how many clients the others can take, of the fronts that :meth:`fronts` has answered."""
+        others = (front.decode() for front in fronts if front.decode() != self._front)
+        return [("XREVRANGE", self._intake(front), "+", "-", "COUNT", 1) for front in others]
+
+    @staticmethod
+    def intake(answers: Iterable[Sequence[tuple[bytes, dict[bytes, bytes]]]]) -> float:
+        """Tell by the answers to :meth:`intakes` how many those are."""
+        return sum(float(fields.get(INTAKE, b"0")) for entries in answers for _, fields in entries)
+
+    def _intake(self, front: str) -> str:
+        return f"{self._namespace}:intake:{front}"
 
     def _prolong(self) -> list[Command]:
         # The lease first: whoever finds a front in `fronts` without one takes it out.

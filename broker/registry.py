@@ -1,4 +1,4 @@
-"""Who is where: which fronts hold a store, and which have connections of an actor.
+"""Who is where: which fronts hold a store, which have connections of an actor, and which can take more.
 
 Every front registers what it holds and whom it serves, under a lease: what a front has registered is forgotten when it
 has not renewed for ``LEASE`` seconds, so a crashed one leaves no ghosts. The multiplexer looks up many at once. Both
@@ -79,11 +79,22 @@ class FrontRegistry(Protocol):
 
         """
 
-    async def renew(self) -> bool:
+    async def renew(self, intake: float) -> bool:
         """Renew the lease, every ``RENEW`` seconds.
+
+        Args:
+            intake: Clients a second that this front can take; 0 when it takes none any more.
 
         Returns:
             Whether all is still registered; if not, call :meth:`register`.
+
+        Raises:
+            BusLost: Call it again.
+
+        """
+
+    async def intake_of_others(self) -> float:
+        """Tell how many clients a second the other fronts can take, all together, by their last renewals.
 
         Raises:
             BusLost: Call it again.

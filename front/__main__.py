@@ -61,10 +61,13 @@ async def run(settings: Settings, bound: socket.socket, traces: Traces | None) -
 
     async def depart() -> None:
         await server.told.wait()
-        server.leave()
         if settings.shared:
             # The system sends whoever comes now to those who share the port. Else somebody has to tell balancers.
             port.close_door()
+        else:
+            _logger.info("= about to leave")
+            await server.give_notice(settings.pace.notice)
+        server.leave()
         _logger.info("= leaving, and %d clients with us", len(server.sockets))
         await server.dismiss(server.sockets)
 

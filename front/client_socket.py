@@ -245,6 +245,7 @@ class Socket(asyncio.Protocol):
                 self._wire = DirectWire(self)
                 self._client = hub.opened(event.identity, event.client, wire=self._wire, window=self._connection.window)
                 self._front.rules.actors.enter(event.identity.actor)
+                hub.metrics.opened += 1
                 if self._blocked_at is not None:
                     hub.blocked(self._client)
                 else:

@@ -13,17 +13,20 @@ class Pace:
     """How fast clients go.
 
     Args:
-        rate: How many clients a second the other fronts can take, all together.
+        rate: How many clients a second the other fronts can take, all together; before they say so, as many as one
+            front is taken to take.
         seconds: How long it may take until the last one is gone; who goes before the others can take him is told when
             they can.
+        notice: How long load balancers are told before anybody goes, in seconds.
 
     """
 
     rate: float
     seconds: float
+    notice: float = 0.0
 
 
-DEFAULT_PACE = Pace(rate=1000.0, seconds=20.0)
+DEFAULT_PACE = Pace(rate=1000.0, seconds=20.0, notice=2.0)
 
 
 class Departure(Generic[T]):

@@ -14,6 +14,7 @@ from broker.metrics import Codes, Histogram, Page, by
 class Metrics:
     """What a front counts while it works, since its start."""
 
+    opened: int = 0
     writes: int = 0
     bytes: int = 0
     updates: int = 0
@@ -55,20 +56,31 @@ class Standing:
     under_way: int
 
 
-def exposition(metrics: Metrics, standing: Standing, *, front: str, ready: bool, closed: Mapping[int, int]) -> str:
+@dataclass(frozen=True, slots=True)
+class Front:
+    """Which front it is, and what it can do just now."""
+
+    name: str
+    ready: bool
+    intake: float
+    """Clients a second that it can take."""
+
+
+def exposition(metrics: Metrics, standing: Standing, front: Front, *, closed: Mapping[int, int]) -> str:
     """Write everything down.
 
     Args:
         metrics: What was counted.
         standing: What there is.
-        front: The front's id.
-        ready: Whether clients can be served.
+        front: Of which front.
         closed: How often each close code and each status of HTTP refused somebody.
 
     """
     page = Page()
-    page.add("info", "gauge", "Which front this is.", [({"front": front}, 1)])
-    page.add("ready", "gauge", "Whether it can serve clients.", int(ready))
+    page.add("info", "gauge", "Which front this is.", [({"front": front.name}, 1)])
+    page.add("ready", "gauge", "Whether it can serve clients.", int(front.ready))
+    page.add("intake_rate", "gauge", "Clients a second that it can take, as it has measured.", front.intake)
+    page.add("opened_total", "counter", "WebSockets and streams that were let in.", metrics.opened)
     page.add("connections", "gauge", "Clients that were let in, over whatever they came.", standing.clients)
     page.add("subscriptions", "gauge", "Stores that clients subscribe to.", standing.subscriptions)
     page.add("stores", "gauge", "Stores that are kept here.", standing.stores)

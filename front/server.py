@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -26,6 +27,7 @@ from .doorway import Doorway
 from .drain import DEFAULT_PACE, Departure, Pace, farewell, share_of
 from .gates import Identity
 from .hub import Hub
+from .intake import Intake
 from .rules import Rules
 from .runs import runs
 from .stream import Asked, Stream
@@ -42,6 +44,9 @@ STALL = 2.0
 
 RETRY = (0.05, 1.0)
 """Seconds to wait for a lost bus: at first, and at most."""
+
+ANSWER_WITHIN = 1.0
+"""Seconds to wait for what the other fronts say of themselves."""
 
 FULL = 0.05
 """Seconds to wait for room on the action bus."""
@@ -86,6 +91,9 @@ class Server:
         self.wheel: Wheel[Socket | Doorway] = Wheel(self.now())
         self._pace = pace
         self._dismissals: set[asyncio.Task[None]] = set()
+        self.intake = Intake(pace.rate)
+        """How many clients a second can be taken."""
+        self._noticed = False
         self.told = asyncio.Event()
         """Set when the front is to end."""
         self.hurry = asyncio.Event()
@@ -122,10 +130,22 @@ class Server:
 
     def ready(self) -> bool:
         """Whether clients can be served."""
-        return not self.left.is_set() and self.hub.ready(self.now())
+        return not self._noticed and self.hub.ready(self.now())
+
+    async def give_notice(self, seconds: float) -> None:
+        """Be ready no more, and wait until load balancers have noticed; everything is served as before.
+
+        Args:
+            seconds: How long that takes them.
+
+        """
+        self._noticed = True
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.hurry.wait(), seconds)
 
     def leave(self) -> None:
         """Be ready no more, and let in nobody who would stay: load balancers send them elsewhere."""
+        self._noticed = True
         self.left.set()
         self.rules.leaving = True
 
@@ -141,7 +161,7 @@ class Server:
             sockets: Who is to go.
 
         """
-        departure = Departure(sockets, self._pace, self.now())
+        departure = Departure(sockets, await self._pace_of_others(), self.now())
         while not departure.over:
             if self.hurry.is_set():
                 departure.hurry()
@@ -149,6 +169,15 @@ class Server:
                 leaving.close(CloseCode.GOING_AWAY, farewell(seconds))
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.hurry.wait(), DISMISS)
+
+    async def _pace_of_others(self) -> Pace:
+        """As fast as the other fronts take clients, as far as they say."""
+        rate = 0.0
+        with suppress(BusLost, TimeoutError):
+            rate = await asyncio.wait_for(self._bus.intake_of_others(), ANSWER_WITHIN)
+        pace = replace(self._pace, rate=rate) if rate else self._pace
+        _logger.info("= the other fronts take %d clients a second%s", pace.rate, "" if rate else ", it is assumed")
+        return pace
 
     def flush_soon(self) -> None:
         """Send what the hub has made at the end of this turn of the loop."""
@@ -245,7 +274,9 @@ class Server:
                 await self._retry(partial(self._bus.register, *self.hub.everything()))
             elif self.now() >= renew_at:
                 renew_at = self.now() + RENEW
-                if not await self._retry(self._bus.renew):
+                self.intake.note(self.now(), time.process_time(), self.hub.metrics.opened)
+                rate = 0.0 if self._noticed else self.intake.rate
+                if not await self._retry(partial(self._bus.renew, rate)):
                     _logger.warning("= the bus has lost what was registered")
                     self.hub.bus_returned(self.now())
                 continue

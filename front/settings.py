@@ -42,7 +42,8 @@ class Settings:
     web: Path | None = None
     """Folder of the built web client, served at ``/``; FLUXWIRE_WEB."""
     pace: Pace = DEFAULT_PACE
-    """How fast clients are sent to other fronts at the end; FLUXWIRE_DRAIN_RATE, FLUXWIRE_DRAIN_SECONDS."""
+    """How fast clients are sent to other fronts at the end; FLUXWIRE_DRAIN_RATE, FLUXWIRE_DRAIN_SECONDS,
+    FLUXWIRE_NOTICE_SECONDS."""
     most_parcels: int = MAX_PARCELS
     """Parcels on the action bus from which on clients are told to wait; FLUXWIRE_BUS_PARCELS."""
     guests: bool = False
@@ -106,6 +107,7 @@ def _settings(reader: "_Reader") -> Settings:
     pace = Pace(
         rate=reader.above_zero("FLUXWIRE_DRAIN_RATE", DEFAULT_PACE.rate),
         seconds=reader.above_zero("FLUXWIRE_DRAIN_SECONDS", DEFAULT_PACE.seconds),
+        notice=reader.number("FLUXWIRE_NOTICE_SECONDS", round(DEFAULT_PACE.notice), range(3600)),
     )
     origins = reader.origins("FLUXWIRE_ORIGINS")
     cookie = reader.cookie("FLUXWIRE_COOKIE")

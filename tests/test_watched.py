@@ -28,7 +28,7 @@ def pages() -> tuple[str, str]:
     for counter in (mine.lead_ends, mine.batches, mine.questions, mine.renders):
         counter["some"] += 1
     return (
-        front.exposition(counted, nothing, front="f", ready=True, closed={4001: 1}),
+        front.exposition(counted, nothing, front.Front("f", ready=True, intake=1.0), closed={4001: 1}),
         multiplexer.exposition(mine, multiplexer.Queues(0, 0, 0), name="m"),
     )
 

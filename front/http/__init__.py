@@ -15,7 +15,7 @@ from starlette.staticfiles import StaticFiles
 
 from broker.metrics import CONTENT_TYPE
 from front.gates import TokenGate
-from front.metrics import exposition
+from front.metrics import Front, exposition
 from front.origins import ANY, Origins
 from front.server import Server
 
@@ -62,8 +62,7 @@ def application(*, server: Server, gate: TokenGate, web: Path | None, guests: bo
         page = exposition(
             server.hub.metrics,
             server.hub.standing(),
-            front=server.hub.front,
-            ready=server.ready(),
+            Front(server.hub.front, server.ready(), server.intake.rate),
             closed=server.rules.refusals.counts,
         )
         return Response(page, headers={"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"})

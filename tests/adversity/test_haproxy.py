@@ -42,7 +42,7 @@ def cluster(postgres18: Cluster, valkey: str) -> Iterator[Deployment]:
         "FLUXWIRE_TRUSTED_PROXIES": HOST,
         "FLUXWIRE_ADDRESS_CONNECTIONS": str(MOST),
         "FLUXWIRE_ACTOR_CONNECTIONS": "0",
-        "FLUXWIRE_DRAIN_RATE": "40",
+        "FLUXWIRE_DRAIN_RATE": "20",
     }
     with (
         postgres18.database(deployed=True) as database,
@@ -228,7 +228,7 @@ async def test_who_says_whose_connection_it_is(cluster: Deployment) -> None:
 
 
 async def test_a_front_that_leaves(cluster: Deployment, plain: int) -> None:
-    """Its clients go by 4200 and nobody is cut; newcomers go elsewhere, with its cookie too; it ends empty."""
+    """Newcomers are served until HAProxy knows, and then go elsewhere, with its cookie too; its clients go by 4200."""
     async with AsyncExitStack() as stack:
         staying, going = [
             [await stack.enter_async_context(admitted(cluster, plain, Cookie=f"fluxwire_front={front}")) for _ in "ab"]
@@ -243,7 +243,9 @@ async def test_a_front_that_leaves(cluster: Deployment, plain: int) -> None:
         newcomers: list[str] = []
         while len(newcomers) < 5:
             async with admitted(cluster, plain, Cookie="fluxwire_front=front-2") as newcomer:
-                newcomers.append(cookie_of(newcomer))
+                # It says nothing to who is where its cookie leads.
+                if newcomer.response is not None and "set-cookie" in newcomer.response.headers:
+                    newcomers.append(cookie_of(newcomer))
         assert "fluxwire_front=front-2" not in newcomers
         codes = Counter([await closed(socket) for socket in (*going, *crowd)])
         assert codes == {4200: len(going) + len(crowd)}

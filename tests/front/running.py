@@ -134,8 +134,11 @@ class Client:
 class Running:
     """A front at work."""
 
-    def __init__(self, server: Server, listener: Listener, port: int, multiplexer: Multiplexer) -> None:
+    def __init__(
+        self, server: Server, listener: Listener, port: int, multiplexer: Multiplexer, memory: MemoryBus
+    ) -> None:
         self.server = server
+        self.memory = memory
         self.listener = listener
         self.port = port
         self.multiplexer = multiplexer
@@ -189,7 +192,7 @@ async def running(
         bound.listen()  # so that clients may come at once
         serve = asyncio.create_task(port.serve(sockets=[bound]))
         try:
-            yield Running(server, port, bound.getsockname()[1], multiplexer)
+            yield Running(server, port, bound.getsockname()[1], multiplexer, memory)
         finally:
             port.should_exit = True
             await soon(serve)

@@ -1,11 +1,13 @@
 import asyncio
+import os
 
+import httpx
 import pytest
 
 from broker.messages import Drain
 from front.drain import Departure, Pace, farewell, share_of
 
-from .running import running, soon
+from .running import running, soon, turn_until
 
 
 def going(count: int, pace: Pace, *, step: float = 0.1) -> list[tuple[int, float, float]]:
@@ -107,3 +109,48 @@ async def test_told_over_the_bus() -> None:
         assert not front.server.told.is_set()
         await front.multiplexer.publish(Drain(1.0))
         await soon(front.server.told.wait())
+
+
+async def test_as_fast_as_the_others_take_them() -> None:
+    """What other fronts say of themselves counts for more than what was assumed of them."""
+    async with running(pace=Pace(rate=0.001, seconds=3600.0)) as front, front.client() as one, front.client() as two:
+        other = front.memory.front("other")
+        await other.register([], [])
+        await other.renew(1000.0)
+        await soon(front.server.dismiss(front.server.sockets))
+        for client in (one, two):
+            assert await client.code() == 4200
+            assert client.socket.close_reason == "come back in 0 ms"
+
+
+async def test_balancers_are_told_first() -> None:
+    """For a while the front says that it is not ready, and serves everybody as before, newcomers too."""
+    async with running() as front, front.client() as one:
+        assert front.server.ready()
+        notice = asyncio.create_task(front.server.give_notice(3600.0))
+        await turn_until(lambda: not front.server.ready())
+        async with httpx.AsyncClient(base_url=front.http) as http:
+            assert (await http.get("/readyz")).status_code == 503
+        async with front.client() as newcomer:
+            await newcomer.subscribe(1, "a")
+            await one.subscribe(1, "a")
+            await front.multiplexer.commit("a")
+            assert (await newcomer.hear())["to"] == (await one.hear())["to"] == 1
+            assert not notice.done()
+            front.server.hurry.set()
+            await soon(notice)
+
+
+async def test_who_leaves_takes_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two fronts that leave at once do not send their clients to each other."""
+    for module in ("front.hub", "front.server"):
+        monkeypatch.setattr(f"{module}.RENEW", 0.05)
+    monkeypatch.setattr("front.server.SWEEP", 0.02)
+    async with running() as front, asyncio.timeout(20):
+        other = front.memory.front("other")
+        await other.register([], [])
+        while not await other.intake_of_others():
+            await asyncio.to_thread(os.sched_yield)
+        front.server.leave()
+        while await other.intake_of_others():
+            await asyncio.to_thread(os.sched_yield)

@@ -120,9 +120,12 @@ class FlakyBus:
         self._check()
         await self._end.change(changes)
 
-    async def renew(self) -> bool:
+    async def renew(self, intake: float) -> bool:
         self._check()
-        return await self._end.renew()
+        return await self._end.renew(intake)
+
+    async def intake_of_others(self) -> float:
+        return await self._end.intake_of_others()
 
     async def append(self, parcel: Parcel, changes: Changes = NO_CHANGES) -> None:
         self._check()
