@@ -5,10 +5,10 @@
  * id after the other; the page's own follow under an id that no other page ever had.
  */
 import type { FluxError } from './errors.ts';
-import type { Dispatch, Outcome } from './frames.ts';
-import type { Json, JsonObject } from './json.ts';
-import { Outbox } from './outbox.ts';
-import type { Brought, Caller, Journal, KeptAction } from './outbox.ts';
+import type { Outcome } from './frames.ts';
+import type { Json } from './json.ts';
+import { makeOutbox } from './outbox.ts';
+import type { Brought, Caller, Journal, NumberedAction, Outbox } from './outbox.ts';
 import type { PendingAction, Prediction } from './pending.ts';
 import type { Subscriptions } from './subscriptions.ts';
 
@@ -36,107 +36,90 @@ export interface Asker {
   settled(): void;
 }
 
-export class Actions {
-  readonly #options: ActionsOptions;
-  readonly #own: Outbox;
-  /** Of pages before this one. */
-  #left: Outbox[] = [];
-  /** The one whose client id the connection speaks for. */
-  #current: Outbox;
-
-  constructor(options: ActionsOptions) {
-    this.#options = options;
-    this.#own = this.#current = new Outbox(options.makeId, options.random, options.journal);
-  }
-
-  /** The client id to say `hello` with (§2). */
-  get client(): string {
-    return this.#current.client;
-  }
-
-  /** When {@link send} has to be called again though nothing has come, if at all. */
-  get deadline(): number | undefined {
-    return this.#current.deadline;
-  }
-
+/** All actions of a page; made by {@link makeActions}. */
+export interface Actions {
+  /** Those of the client id that the connection speaks for (§2). */
+  readonly current: Outbox;
   /** Bring an action; its prediction shows from the next rebase on. */
-  add(brought: Brought, predict: Prediction | undefined, asker: Asker, maxFrame: number): void {
-    this.#own.add(brought, this.#caller(brought, predict, asker), maxFrame);
-  }
-
+  add(brought: Brought, predict: Prediction | undefined, asker: Asker, maxFrame: number): void;
   /**
-   * Take over what another page left.
+   * Take over what another page left of one client id, in the order of the numbers.
    *
    * @returns True if it is to be sent now: a new connection must say `hello` for it.
    */
-  adopt(actions: readonly KeptAction[]): boolean {
-    const { makeId, random, journal } = this.#options;
-    for (const client of new Set(actions.map((action) => action.client))) {
-      const mine = actions.filter((action) => action.client === client);
-      const caller = (action: Brought): Caller => this.#caller(action, undefined, this.#late(action));
-      this.#left.push(Outbox.restored(mine, caller, makeId, random, journal));
-    }
-    return this.#turn();
-  }
-
-  /** The frames that may be sent now, in order. */
-  send(maxFrame: number): Dispatch[] {
-    return this.#current.send(maxFrame, this.#options.now());
-  }
-
+  adopt(client: string, actions: readonly NumberedAction[]): boolean;
   /**
    * Take an outcome.
    *
    * @returns True if a new connection must say `hello`, for another client id.
    */
-  settle(outcome: Outcome): boolean {
-    const renewed = this.#current.settle(outcome, this.#options.now());
-    return this.#turn() || renewed;
-  }
-
-  /** The connection is lost. */
-  lost(): void {
-    this.#current.lost();
-  }
-
+  settle(outcome: Outcome): boolean;
   /** Nothing will be sent any more. */
-  close(error: FluxError): void {
-    for (const outbox of [this.#own, ...this.#left]) outbox.close(error);
-  }
+  close(error: FluxError): void;
+}
 
-  /** Go on to the next client id, once the one at hand has no more to say. */
-  #turn(): boolean {
-    if (this.#current.size > 0) return false;
-    this.#left = this.#left.filter(({ size }) => size > 0);
-    const next = this.#left[0] ?? this.#own;
-    if (next === this.#current) return false;
-    this.#current = next;
-    return true;
-  }
+/** No action yet. */
+export function makeActions(options: ActionsOptions): Actions {
+  const { subscriptions, predictions, now, onLateError } = options;
+  const { pending } = subscriptions;
+  const own = makeOutbox(options);
+  /** Of pages before this one. */
+  let left: Outbox[] = [];
+  let current = own;
 
-  #late(brought: Brought): Asker {
-    const ignore = (): void => undefined;
-    const reject = (error: FluxError): void => this.#options.onLateError(error, { ...brought, stage: 'local' });
-    return { resolve: ignore, reject, settled: ignore };
-  }
-
-  #caller(brought: Brought, predict = this.#options.predictions.get(brought.name), asker: Asker): Caller {
-    const { subscriptions, now } = this.#options;
-    const { pending } = subscriptions;
-    const entry = pending.add({ ...brought, stage: 'local' }, predict, asker.settled);
+  const makeCaller = (brought: Brought, predict: Prediction | undefined, asker: Asker): Caller => {
+    const entry = pending.add({ ...brought, stage: 'local' }, predict ?? predictions.get(brought.name), asker.settled);
     return {
-      sent: () => {
+      sent() {
         entry.sentAt = now();
       },
-      resolve: (reply: Json, versions: JsonObject) => {
+      resolve(reply, versions) {
         subscriptions.accept(entry, versions, now());
         asker.resolve(reply);
       },
-      reject: (error) => {
+      reject(error) {
         pending.drop(entry);
         subscriptions.catchUp(now());
         asker.reject(error);
       },
     };
-  }
+  };
+
+  const late = (brought: Brought): Asker => {
+    const ignore = (): void => undefined;
+    return { resolve: ignore, settled: ignore, reject: (error) => onLateError(error, { ...brought, stage: 'local' }) };
+  };
+
+  /** Go on to the next client id, once the one at hand has no more to say. */
+  const turn = (): boolean => {
+    if (current.size > 0) return false;
+    left = left.filter(({ size }) => size > 0);
+    const before = current;
+    current = left[0] ?? own;
+    return current !== before;
+  };
+
+  return {
+    get current() {
+      return current;
+    },
+    add(brought, predict, asker, maxFrame) {
+      own.add(brought, makeCaller(brought, predict, asker), maxFrame);
+    },
+    adopt(client, actions) {
+      const outbox = makeOutbox(options, client);
+      for (const { number, ...brought } of actions) {
+        outbox.restore(number, brought, makeCaller(brought, undefined, late(brought)));
+      }
+      left.push(outbox);
+      return turn();
+    },
+    settle(outcome) {
+      const renewed = current.settle(outcome, now());
+      return turn() || renewed;
+    },
+    close(error) {
+      for (const outbox of [own, ...left]) outbox.close(error);
+    },
+  };
 }

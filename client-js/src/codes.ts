@@ -12,7 +12,8 @@ const NO_HELLO = 4102;
 
 /** What to do after a close code; one that nobody has heard of is judged by its range. */
 export function adviceFor(code: number): Advice {
-  if (WRONG_DATA.includes(code) || (code >= 4000 && code < 4100)) return 'stop';
-  if (code >= 4100 && code < 4200 && code !== NO_HELLO) return 'sign in';
+  const range = Math.floor(code / 100);
+  if (range === 40 || WRONG_DATA.includes(code)) return 'stop';
+  if (range === 41 && code !== NO_HELLO) return 'sign in';
   return 'come back';
 }

@@ -9,15 +9,16 @@
  * than one live socket, and a late answer changes nothing.
  */
 import { adviceFor } from './codes.ts';
-import { encode, FrameError, parse, PROTOCOLS } from './frames.ts';
-import type { Down, Welcome } from './frames.ts';
+import { encode, parse, PROTOCOLS } from './frames.ts';
+import type { Down } from './frames.ts';
 
 /** What happens to a connection. Times are on any clock that never goes back, in milliseconds. */
 export type Event =
   | { type: 'connect' }
   | { type: 'disconnect' }
   | { type: 'wake' }
-  | { type: 'token'; attempt: number; token: string }
+  /** `goodFor`: how long the token will be accepted, as far as it says so. */
+  | { type: 'token'; attempt: number; token: string; goodFor?: number }
   | { type: 'no token'; attempt: number }
   | { type: 'opened'; attempt: number }
   | { type: 'message'; attempt: number; text: string }
@@ -27,10 +28,11 @@ export type Event =
 /** What is to be done about it, in order. */
 export type Effect =
   | { type: 'authorise'; attempt: number }
-  | { type: 'open'; attempt: number }
+  /** `failures`: attempts before this one, in a row, that came to nothing. */
+  | { type: 'open'; attempt: number; failures: number }
   | { type: 'send'; text: string }
   | { type: 'close' }
-  | { type: 'welcome'; frame: Welcome }
+  /** Begins with the `welcome`. */
   | { type: 'frame'; frame: Down }
   | { type: 'lost' };
 
@@ -72,94 +74,21 @@ export const STABLE_MS = 5_000;
 export const WAKE_MS = 3_000;
 /** The most that a front may ask for (§6): longer is no wait but a fault. */
 const RETURN_CAP_MS = 300_000;
-/** Patience with a socket that does not open and with a front that says no `welcome`. */
-export const HANDSHAKE_MS = 10_000;
+/** Patience with a socket that does not open and with a front that says no `welcome`; then another way may be tried. */
+export const HANDSHAKE_MS = 6_000;
 
-type Row = {
-  [Type in Event['type']]?: (at: Connection, event: Extract<Event, { type: Type }>, now: number) => Effect[];
-};
+/** A fresh token is asked for when so much of the old one's time is over (§2). */
+export const REFRESH_AT = 0.8;
+/** How long to wait when a fresh token could not be had, in milliseconds. */
+export const REFRESH_AGAIN_MS = 10_000;
 
-export class Connection {
-  /** What each state does with each event; whatever is not listed no longer matters and is ignored. */
-  static readonly #TABLE: Readonly<Record<State, Row>> = {
-    idle: {
-      connect: (at) => at.#authorise(),
-    },
-    authorising: {
-      token: (at, event, now) => at.#open(event.token, now),
-      'no token': (at, _event, now) => at.#wait(now),
-      disconnect: (at) => at.#end(),
-    },
-    connecting: {
-      opened: (at) => at.#greet(),
-      closed: (at, event, now) => at.#retreat(event, now),
-      timer: (at, _event, now) => at.#abandon('the socket did not open', now),
-      disconnect: (at) => at.#end(),
-    },
-    greeting: {
-      message: (at, event, now) => at.#read(event.text, now),
-      closed: (at, event, now) => at.#retreat(event, now),
-      timer: (at, _event, now) => at.#abandon('no welcome came', now),
-      disconnect: (at) => at.#end(),
-    },
-    open: {
-      message: (at, event, now) => at.#read(event.text, now),
-      closed: (at, event, now) => at.#retreat(event, now),
-      timer: (at, _event, now) => at.#beat(now, at.#heartbeatMs),
-      wake: (at, _event, now) => (at.#pinged ? [] : at.#beat(now, WAKE_MS)),
-      disconnect: (at) => at.#end(),
-    },
-    waiting: {
-      connect: (at) => at.#authorise(),
-      wake: (at) => (at.#asked ? [] : at.#authorise()),
-      timer: (at) => at.#authorise(),
-      disconnect: (at) => at.#end(),
-    },
-    'signed out': {
-      connect: (at) => at.#authorise(),
-      disconnect: (at) => at.#end(),
-    },
-    stopped: {
-      connect: (at) => at.#authorise(),
-      disconnect: (at) => at.#end(),
-    },
-  };
-
-  readonly #options: ConnectionOptions;
-  #state: State = 'idle';
-  #deadline: number | undefined;
-  #ending: Ending | undefined;
-  #attempt = 0;
-  #token = '';
-  /** Failures in a row: they set the back-off. */
-  #failures = 0;
-  /** Tokens refused in a row. */
-  #refusals = 0;
-  #openedAt = 0;
-  #heartbeatMs = 0;
-  /** True while a `ping` of ours is unanswered. */
-  #pinged = false;
-  /** True while it waits because a front asked for it. */
-  #asked = false;
-
-  constructor(options: ConnectionOptions) {
-    this.#options = options;
-  }
-
-  get state(): State {
-    return this.#state;
-  }
-
-  /** When a `timer` event is due, if at all. */
-  get deadline(): number | undefined {
-    return this.#deadline;
-  }
-
+/** The machine; made by {@link makeConnection}. */
+export interface Connection {
+  readonly state: State;
+  /** When a `timer` event is due; `Infinity` if none is. */
+  readonly deadline: number;
   /** Why the last connection ended; `undefined` once the next one is open. */
-  get ending(): Ending | undefined {
-    return this.#ending;
-  }
-
+  readonly ending: Ending | undefined;
   /**
    * Take one event.
    *
@@ -167,126 +96,224 @@ export class Connection {
    * @param now - When, in milliseconds.
    * @returns What is to be done, in order. Never throws.
    */
-  take(event: Event, now: number): Effect[] {
-    if ('attempt' in event && event.attempt !== this.#attempt) return [];
-    if (event.type === 'timer' && !(this.#deadline !== undefined && now >= this.#deadline)) return [];
-    const row = Connection.#TABLE[this.#state];
-    const step = row[event.type] as ((at: Connection, event: Event, now: number) => Effect[]) | undefined;
-    return step?.(this, event, now) ?? [];
-  }
+  take(event: Event, now: number): Effect[];
+}
 
-  #enter(state: State, deadline?: number): void {
-    this.#state = state;
-    this.#deadline = deadline;
-  }
+type Row = { [Type in Event['type']]?: (event: Extract<Event, { type: Type }>, now: number) => Effect[] };
 
-  #authorise(): Effect[] {
-    this.#attempt += 1;
-    this.#enter('authorising');
-    return [{ type: 'authorise', attempt: this.#attempt }];
-  }
+/** A connection that is not wanted yet. */
+export function makeConnection({ client, actor, renewable, random }: ConnectionOptions): Connection {
+  let state: State = 'idle';
+  let deadline = Infinity;
+  let ending: Ending | undefined;
+  let attempt = 0;
+  let token = '';
+  /** When to ask for a fresh token, while open. */
+  let refreshAt = Infinity;
+  /** Failures in a row: they set the back-off. */
+  let failures = 0;
+  /** Tokens refused in a row. */
+  let refusals = 0;
+  let openedAt = 0;
+  let heartbeatMs = 0;
+  /** True while a `ping` of ours is unanswered. */
+  let pinged = false;
+  /** True while it waits because a front asked for it. */
+  let asked = false;
 
-  #open(token: string, now: number): Effect[] {
-    this.#token = token;
-    this.#enter('connecting', now + HANDSHAKE_MS);
-    return [{ type: 'open', attempt: this.#attempt }];
-  }
+  const enter = (next: State, until = Infinity): Effect[] => {
+    state = next;
+    deadline = until;
+    return [];
+  };
 
-  #greet(): Effect[] {
+  const authorise = (): Effect[] => {
+    attempt += 1;
+    enter('authorising');
+    return [{ type: 'authorise', attempt }];
+  };
+
+  const take = ({ token: next, goodFor = NaN }: { token: string; goodFor?: number }, now: number): void => {
+    token = next;
+    // One that seems to have ended, and opens a connection all the same, is of another clock.
+    refreshAt = renewable && goodFor > 0 ? now + goodFor * REFRESH_AT : Infinity;
+  };
+
+  const greet = (): Effect[] => {
     // The patience of `connecting` goes on: the deadline covers the whole handshake.
-    this.#enter('greeting', this.#deadline);
-    const { client } = this.#options;
-    const hello = { type: 'hello', protocols: PROTOCOLS, token: this.#token, client: client() } as const;
-    return [{ type: 'send', text: encode(hello) }];
-  }
+    enter('greeting', deadline);
+    return [{ type: 'send', text: encode({ type: 'hello', protocols: PROTOCOLS, token, client: client() }) }];
+  };
 
-  #read(text: string, now: number): Effect[] {
+  const read = ({ text }: { text: string }, now: number): Effect[] => {
     let frame: Down | undefined;
     try {
       frame = parse(text);
     } catch (error) {
-      if (error instanceof FrameError) return this.#abandon(`not a frame: ${error.message}`, now);
-      throw error;
+      return abandon(`not a frame: ${(error as Error).message}`, now);
     }
-    if (this.#state === 'greeting') return frame === undefined ? [] : this.#welcome(frame, now);
+    if (state === 'greeting') return frame === undefined ? [] : welcome(frame, now);
     // Any message is a sign of life, also one of a type that is not known.
-    this.#pinged = false;
-    this.#enter('open', now + this.#heartbeatMs);
+    pinged = false;
+    enter('open', now + heartbeatMs);
     if (frame === undefined || frame.type === 'pong' || frame.type === 'welcome') return [];
     return [{ type: 'frame', frame }];
-  }
+  };
 
-  #welcome(frame: Down, now: number): Effect[] {
-    if (frame.type !== 'welcome') return this.#abandon(`${frame.type} before welcome`, now);
-    const { actor = frame.actor } = this.#options;
-    if (frame.actor !== actor) {
-      this.#ending = { code: 4101, reason: `the token speaks for another actor than ${actor}` };
-      this.#enter('signed out');
-      return [{ type: 'close' }];
+  const welcome = (frame: Down, now: number): Effect[] => {
+    if (frame.type !== 'welcome') return abandon(`${frame.type} before welcome`, now);
+    if (!PROTOCOLS.includes(frame.protocol)) return refuse('stopped', 4003, `the front speaks protocol ${frame.protocol}`);
+    if (frame.actor !== (actor ?? frame.actor)) {
+      return refuse('signed out', 4101, `the token speaks for another actor than ${actor}`);
     }
-    this.#openedAt = now;
-    this.#heartbeatMs = frame.heartbeat_ms;
-    this.#pinged = false;
-    this.#refusals = 0;
-    this.#ending = undefined;
-    this.#enter('open', now + this.#heartbeatMs);
-    return [{ type: 'welcome', frame }];
-  }
+    openedAt = now;
+    heartbeatMs = frame.heartbeat_ms;
+    pinged = false;
+    refusals = 0;
+    ending = undefined;
+    enter('open', now + heartbeatMs);
+    return [{ type: 'frame', frame }];
+  };
+
+  /** This front is not for us, and says so no better by being asked again. */
+  const refuse = (next: State, code: number, reason: string): Effect[] => {
+    ending = { code, reason };
+    enter(next);
+    return [{ type: 'close' }];
+  };
 
   /** §2: nothing was heard for a heartbeat: ask; nothing for as long again: the connection is dead. */
-  #beat(now: number, patience: number): Effect[] {
-    if (this.#pinged) return this.#abandon('nothing heard for too long', now);
-    this.#pinged = true;
-    this.#enter('open', now + patience);
+  const beat = (now: number, patience: number): Effect[] => {
+    if (pinged) return abandon('nothing heard for too long', now);
+    pinged = true;
+    enter('open', now + patience);
     return [{ type: 'send', text: encode({ type: 'ping' }) }];
-  }
+  };
+
+  /** §2: a fresh token is shown before the old one ends. */
+  const renew = (): Effect[] => {
+    refreshAt = Infinity;
+    return [{ type: 'authorise', attempt }];
+  };
 
   /** The socket has closed; its code says what to do (§6). */
-  #retreat({ code, reason }: Ending, now: number): Effect[] {
-    const lost = this.#lost(code, reason, now);
+  const retreat = ({ code, reason }: Ending, now: number): Effect[] => {
+    const effects = lost(code, reason, now);
     const advice = adviceFor(code);
-    if (advice === 'come back') return [...lost, ...this.#wait(now, returnTime(reason))];
-    if (advice === 'stop') this.#enter('stopped');
-    else if (this.#options.renewable && this.#refusals === 0) {
-      this.#refusals += 1;
-      return [...lost, ...this.#wait(now)];
-    } else this.#enter('signed out');
-    return lost;
-  }
+    if (advice === 'come back') wait(now, returnTime(reason));
+    else if (advice === 'stop') enter('stopped');
+    else if (renewable && refusals === 0) {
+      refusals += 1;
+      wait(now);
+    } else enter('signed out');
+    return effects;
+  };
 
   /** Drop a socket that is of no use any more, and come back. */
-  #abandon(reason: string, now: number): Effect[] {
-    return [...this.#lost(1006, reason, now), { type: 'close' }, ...this.#wait(now)];
-  }
+  const abandon = (reason: string, now: number): Effect[] => {
+    const effects = lost(1006, reason, now);
+    wait(now);
+    return [...effects, { type: 'close' }];
+  };
 
-  #lost(code: number, reason: string, now: number): Effect[] {
-    this.#ending = { code, reason };
-    if (this.#state !== 'open') return [];
-    if (now - this.#openedAt >= STABLE_MS) this.#failures = 0;
+  const late = (_event: unknown, now: number): Effect[] => abandon('no welcome came', now);
+
+  const lost = (code: number, reason: string, now: number): Effect[] => {
+    ending = { code, reason };
+    if (state !== 'open') return [];
+    if (now - openedAt >= STABLE_MS) failures = 0;
     return [{ type: 'lost' }];
-  }
+  };
 
   /**
    * Back-off with full jitter: clients cut off together must not come back together.
    *
-   * @param asked - How long the front asked for; it spreads its clients itself.
+   * @param pause - How long the front asked for; it spreads its clients itself.
    */
-  #wait(now: number, asked?: number): Effect[] {
-    const longest = Math.min(BACKOFF_CAP_MS, BACKOFF_MS * 2 ** this.#failures);
-    this.#asked = asked !== undefined;
-    if (!this.#asked) this.#failures += 1;
-    this.#enter('waiting', now + (asked ?? longest * this.#options.random()));
-    return [];
-  }
+  const wait = (now: number, pause?: number): Effect[] => {
+    const longest = Math.min(BACKOFF_CAP_MS, BACKOFF_MS * 2 ** failures);
+    asked = pause !== undefined;
+    if (!asked) failures += 1;
+    return enter('waiting', now + (pause ?? longest * random()));
+  };
 
-  #end(): Effect[] {
-    const socket = this.#state === 'connecting' || this.#state === 'greeting' || this.#state === 'open';
-    const lost: Effect[] = this.#state === 'open' ? [{ type: 'lost' }] : [];
-    this.#failures = 0;
-    this.#refusals = 0;
-    this.#enter('idle');
-    return socket ? [...lost, { type: 'close' }] : lost;
-  }
+  const end = (): Effect[] => {
+    const effects: Effect[] = state === 'open' ? [{ type: 'lost' }] : [];
+    if (state === 'connecting' || state === 'greeting' || state === 'open') effects.push({ type: 'close' });
+    failures = refusals = 0;
+    enter('idle');
+    return effects;
+  };
+
+  const resting: Row = { connect: authorise, disconnect: end };
+
+  /** What each state does with each event; whatever is not listed no longer matters and is ignored. */
+  const table: Readonly<Record<State, Row>> = {
+    idle: { connect: authorise },
+    authorising: {
+      token: (event, now) => {
+        take(event, now);
+        enter('connecting', now + HANDSHAKE_MS);
+        return [{ type: 'open', attempt, failures }];
+      },
+      'no token': (_event, now) => wait(now),
+      disconnect: end,
+    },
+    connecting: {
+      opened: greet,
+      closed: retreat,
+      timer: late,
+      disconnect: end,
+    },
+    greeting: {
+      message: read,
+      closed: retreat,
+      timer: late,
+      disconnect: end,
+    },
+    open: {
+      message: read,
+      closed: retreat,
+      token: (event, now) => {
+        take(event, now);
+        return [{ type: 'send', text: encode({ type: 'refresh', token }) }];
+      },
+      'no token': (_event, now) => {
+        refreshAt = now + REFRESH_AGAIN_MS;
+        return [];
+      },
+      timer: (_event, now) => (now < deadline ? renew() : beat(now, heartbeatMs)),
+      wake: (_event, now) => (pinged ? [] : beat(now, WAKE_MS)),
+      disconnect: end,
+    },
+    waiting: {
+      ...resting,
+      wake: () => (asked ? [] : authorise()),
+      timer: authorise,
+    },
+    'signed out': resting,
+    stopped: resting,
+  };
+
+  const due = (): number => (state === 'open' ? Math.min(deadline, refreshAt) : deadline);
+
+  return {
+    get state() {
+      return state;
+    },
+    get deadline() {
+      return due();
+    },
+    get ending() {
+      return ending;
+    },
+    take(event, now) {
+      if ('attempt' in event && event.attempt !== attempt) return [];
+      if (event.type === 'timer' && now < due()) return [];
+      const step = table[state][event.type] as ((event: Event, now: number) => Effect[]) | undefined;
+      return step?.(event, now) ?? [];
+    },
+  };
 }
 
 /** When to come back, if the front's reason says so (§6), in milliseconds. */

@@ -73,7 +73,13 @@ export interface Ping {
   type: 'ping';
 }
 
-export type Up = Hello | Subscribe | Unsubscribe | Dispatch | Ping;
+/** Shows a fresh token before the old one expires (§2). */
+export interface Refresh {
+  type: 'refresh';
+  token: string;
+}
+
+export type Up = Hello | Subscribe | Unsubscribe | Dispatch | Ping | Refresh;
 
 // Down: from a front to a client.
 
@@ -154,17 +160,17 @@ const flag: Check = (value) => typeof value === 'boolean';
 const count: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
 const json: Check = (value) => value !== undefined;
 const versions: Check = (value) => isObject(value) && Object.values(value).every(count);
-const absent: Check = (value) => value === undefined;
+const optional: Check = (value) => value === undefined || text(value);
 const error: Check = (value) =>
   isObject(value) &&
   text(value['code']) &&
   text(value['message']) &&
-  (absent(value['constraint']) || text(value['constraint'])) &&
-  (absent(value['column']) || text(value['column']));
+  optional(value['constraint']) &&
+  optional(value['column']);
 
-const OUTCOME = { lane: count, number: count, stores: versions };
+const ANSWERED = { lane: count, number: count, stores: versions };
 
-/** The members each frame from a front must have; others are ignored (§1). */
+/** The members each frame from a front must have, outcomes by their status; others are ignored (§1). */
 export const DOWN: Readonly<Record<string, Readonly<Record<string, Check>>>> = {
   welcome: { protocol: count, actor: text, max_frame: count, heartbeat_ms: count },
   pong: {},
@@ -173,13 +179,9 @@ export const DOWN: Readonly<Record<string, Readonly<Record<string, Check>>>> = {
   snapshot: { store: text, epoch: text, version: count, document: json },
   update: { store: text, epoch: text, from: count, to: count, patch: operations },
   commit: { updates: count },
-  outcome: OUTCOME,
-};
-
-const OUTCOMES: Readonly<Record<string, Readonly<Record<string, Check>>>> = {
-  ok: { reply: json },
-  refused: { error },
-  invalid: { error },
+  'outcome ok': { ...ANSWERED, reply: json },
+  'outcome refused': { ...ANSWERED, error },
+  'outcome invalid': { ...ANSWERED, error },
 };
 
 /**
@@ -187,42 +189,22 @@ const OUTCOMES: Readonly<Record<string, Readonly<Record<string, Check>>>> = {
  *
  * @param message - The text of one WebSocket message.
  * @returns The frame; `undefined` if its type is not known, which is no fault (§1).
- * @throws FrameError if it is no frame of this protocol.
+ * @throws SyntaxError or TypeError if it is no frame of this protocol.
  */
 export function parse(message: string): Down | undefined {
-  const frame = members(message);
-  const type = frame['type'];
-  if (typeof type !== 'string') throw new FrameError('a frame needs a type');
-  if (!Object.hasOwn(DOWN, type)) return undefined;
-  check(frame, DOWN[type]);
-  if (type === 'outcome') {
-    const status = frame['status'];
-    if (typeof status !== 'string' || !Object.hasOwn(OUTCOMES, status)) throw new FrameError('outcome.status');
-    check(frame, OUTCOMES[status]);
+  const frame: unknown = JSON.parse(message);
+  if (!isObject(frame)) throw new TypeError('no object');
+  const { type, status } = frame as { [member in 'type' | 'status']?: Json };
+  if (typeof type !== 'string') throw new TypeError('type');
+  const kind = type === 'outcome' ? `outcome ${String(status)}` : type;
+  if (!Object.hasOwn(DOWN, kind)) {
+    if (kind === type) return undefined;
+    throw new TypeError('outcome.status');
+  }
+  for (const [name, valid] of Object.entries(DOWN[kind] ?? {})) {
+    if (!valid(frame[name])) throw new TypeError(`${type}.${name}`);
   }
   return frame as unknown as Down;
-}
-
-/** A message that is no frame of this protocol. */
-export class FrameError extends Error {
-  override name = 'FrameError';
-}
-
-function members(message: string): JsonObject {
-  let value: unknown;
-  try {
-    value = JSON.parse(message);
-  } catch {
-    throw new FrameError('a frame must be JSON');
-  }
-  if (!isObject(value)) throw new FrameError('a frame must be an object');
-  return value;
-}
-
-function check(frame: JsonObject, shape: Readonly<Record<string, Check>> = {}): void {
-  for (const [name, valid] of Object.entries(shape)) {
-    if (!valid(frame[name])) throw new FrameError(`${String(frame['type'])}.${name}`);
-  }
 }
 
 /** The text of a frame for a front. */

@@ -11,9 +11,9 @@ export type {
 } from './client.ts';
 export { FluxError } from './errors.ts';
 export type { Json, JsonObject } from './json.ts';
-export type { Brought, KeptAction } from './outbox.ts';
+export type { Brought, KeptAction, NumberedAction } from './outbox.ts';
 export type { PendingAction, PredictedStores, Prediction, Stage } from './pending.ts';
-export type { Left, Persistence } from './persistence.ts';
+export type { Page, Persistence } from './persistence.ts';
 export { defineAction, defineStore } from './refs.ts';
 export type { ActionRef, StoreRef } from './refs.ts';
 export type { StoreState, StoreStatus } from './subscription.ts';

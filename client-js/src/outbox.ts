@@ -25,10 +25,14 @@ export interface Brought {
   readonly at: number;
 }
 
-/** An action as it outlives the page: with the client id and the number under which alone it may be sent. */
-export interface KeptAction extends Brought {
-  readonly client: string;
+/** An action and its number. */
+export interface NumberedAction extends Brought {
   readonly number: number;
+}
+
+/** An action as it outlives the page: with the client id and the number under which alone it may be sent. */
+export interface KeptAction extends NumberedAction {
+  readonly client: string;
 }
 
 /** Who brought an action. */
@@ -44,8 +48,8 @@ export interface Caller {
 export interface Journal {
   /** Keep an action, or keep it under another client id and number than before. */
   keep(action: KeptAction): void;
-  /** It has its outcome. */
-  forget(id: string): void;
+  /** It has its outcome: an error if it was refused, or if nobody can tell. */
+  forget(id: string, error?: FluxError): void;
 }
 
 interface Kept {
@@ -58,206 +62,104 @@ interface Kept {
   uncertain: boolean;
 }
 
-const NOWHERE: Journal = { keep: () => undefined, forget: () => undefined };
+/** What an outbox is made with. */
+export interface OutboxOptions {
+  /** Makes a new client id, never the same twice. */
+  makeId: () => string;
+  /** A number from 0 up to 1, evenly spread. */
+  random: () => number;
+  /** Keeps actions beyond the page, if anything does. */
+  journal?: Journal | undefined;
+}
 
-export class Outbox {
-  readonly #makeId: () => string;
-  readonly #random: () => number;
-  readonly #journal: Journal;
-  #client: string;
-  #next = 1;
-  /** In the order of their numbers. */
-  #kept: Kept[] = [];
-  /** True while answers to frames that came too early are awaited. */
-  #holding = false;
-  /** True if an answer to what is held was `busy`. */
-  #busy = false;
-  /** How often in a row nothing but `busy` came. */
-  #refusals = 0;
-  #resumeAt: number | undefined;
-
-  /**
-   * @param makeId - Makes a new client id, never the same twice.
-   * @param random - A number from 0 up to 1, evenly spread.
-   */
-  constructor(makeId: () => string, random: () => number, journal: Journal = NOWHERE) {
-    this.#makeId = makeId;
-    this.#random = random;
-    this.#journal = journal;
-    this.#client = makeId();
-  }
-
-  /**
-   * What a page before this one left of a client id, to be sent once more.
-   *
-   * Only that: others may have used later numbers since, so that nothing new goes under this id.
-   *
-   * @param actions - All of one client id.
-   */
-  static restored(
-    actions: readonly KeptAction[],
-    caller: (action: Brought) => Caller,
-    makeId: () => string,
-    random: () => number,
-    journal: Journal | undefined,
-  ): Outbox {
-    const outbox = new Outbox(makeId, random, journal);
-    outbox.#client = actions[0]?.client ?? outbox.#client;
-    outbox.#kept = [...actions]
-      .sort((a, b) => a.number - b.number)
-      .map(({ client: _client, number, ...brought }) => {
-        return { brought, caller: caller(brought), number, underWay: false, uncertain: true };
-      });
-    return outbox;
-  }
-
+/** The actions of one client id; made by {@link makeOutbox}. */
+export interface Outbox {
   /** The client id that the numbers belong to. */
-  get client(): string {
-    return this.#client;
-  }
-
+  readonly client: string;
   /** How many actions have no outcome yet. */
-  get size(): number {
-    return this.#kept.length;
-  }
-
-  /** When {@link send} has to be called again though nothing has come, if at all. */
-  get deadline(): number | undefined {
-    return this.#resumeAt;
-  }
-
+  readonly size: number;
+  /** When {@link send} has to be called again though nothing has come; `Infinity` if it has not. */
+  readonly deadline: number;
   /**
    * Keep an action until its outcome; {@link send} says what is to be sent.
    *
    * @param maxFrame - The longest frame that a front takes, in bytes; of a longer one the caller is told at once.
    */
-  add(brought: Brought, caller: Caller, maxFrame: number): void {
-    const { name, params } = brought;
-    if (!fits(encode({ type: 'dispatch', lane: 0, number: this.#next, name, params }), maxFrame)) {
-      caller.reject(tooLarge(name, maxFrame));
-      return;
-    }
-    const kept = { brought, caller, number: this.#next, underWay: false, uncertain: false };
-    this.#next += 1;
-    this.#kept.push(kept);
-    this.#write(kept);
-  }
-
+  add(brought: Brought, caller: Caller, maxFrame: number): void;
+  /**
+   * Keep what a page before this one left of this client id, to be sent once more; in the order of their numbers.
+   *
+   * Only that: others may have used later numbers since, so that nothing new goes under this id.
+   */
+  restore(number: number, brought: Brought, caller: Caller): void;
   /** The connection is lost: nothing is under way any more. */
-  lost(): void {
-    this.#release();
-    for (const kept of this.#kept) {
-      kept.uncertain ||= kept.underWay;
-      kept.underWay = false;
-    }
-  }
-
+  lost(): void;
   /**
    * The frames that may be sent now, in order; all that is kept after a `welcome` (§4).
    *
    * @param maxFrame - The longest frame that the front takes, in bytes.
    */
-  send(maxFrame: number, now: number): Dispatch[] {
-    const frames: Dispatch[] = [];
-    let underWay = this.#underWay();
-    if (this.#holding && (underWay > 0 || (this.#resumeAt !== undefined && now < this.#resumeAt))) return frames;
-    this.#release();
-    for (const kept of [...this.#kept]) {
-      if (underWay >= WINDOW) break;
-      if (kept.underWay) continue;
-      const { name, params } = kept.brought;
-      const frame: Dispatch = { type: 'dispatch', lane: 0, number: kept.number, name, params };
-      if (!fits(encode(frame), maxFrame)) {
-        // This leaves a gap in the numbers. The front will say so, and whatever comes after takes a new client id.
-        this.#drop(kept).caller.reject(tooLarge(name, maxFrame));
-        continue;
-      }
-      kept.underWay = true;
-      underWay += 1;
-      kept.caller.sent();
-      frames.push(frame);
-    }
-    return frames;
-  }
-
+  send(maxFrame: number, now: number): Dispatch[];
   /**
    * Take an outcome.
    *
    * @returns True if the client id has changed: a new connection must say `hello` with it.
    */
-  settle(outcome: Outcome, now: number): boolean {
-    const changed = this.#settle(outcome);
-    // §6: a moment after the last answer, so that a front that is full is not asked in a circle.
-    if (this.#busy && this.#resumeAt === undefined && this.#underWay() === 0) {
-      const longest = Math.min(BUSY_CAP_MS, BUSY_MS * 2 ** this.#refusals);
-      this.#refusals += 1;
-      this.#resumeAt = now + longest * (1 - this.#random() / 2);
-    }
-    return changed;
-  }
-
+  settle(outcome: Outcome, now: number): boolean;
   /** Nothing will be sent any more: tell everybody. What is kept beyond the page stays there. */
-  close(error: FluxError): void {
-    for (const { caller } of this.#kept.splice(0)) caller.reject(error);
-  }
+  close(error: FluxError): void;
+}
 
-  #settle(outcome: Outcome): boolean {
-    const kept = this.#kept.find((one) => one.number === outcome.number);
-    // A second outcome of an action that was sent twice.
-    if (kept === undefined) return false;
-    if (outcome.status !== 'invalid') this.#refusals = 0;
-    if (outcome.status === 'ok') {
-      this.#drop(kept).caller.resolve(outcome.reply, outcome.stores);
-      return false;
-    }
-    const { code } = outcome.error;
-    if (outcome.status === 'invalid') {
-      if (code === 'busy' || this.#overtook(kept, code)) {
-        this.#again(kept, code);
-        return false;
-      }
-      if (code === 'client_expired' || code === 'number_gap') {
-        this.#expire(new FluxError(outcome.error));
-        return true;
-      }
-    }
-    this.#drop(kept).caller.reject(new FluxError(outcome.error));
-    return false;
-  }
+/** @param client - The client id; a new one unless given. */
+export function makeOutbox({ makeId, random, journal }: OutboxOptions, client: string = makeId()): Outbox {
+  let next = 1;
+  /** In the order of their numbers. */
+  let all: Kept[] = [];
+  /** True while answers to frames that came too early are awaited. */
+  let holding = false;
+  /** True if an answer to what is held was `busy`. */
+  let busy = false;
+  /** How often in a row nothing but `busy` came. */
+  let refusals = 0;
+  let resumeAt = Infinity;
 
-  #underWay(): number {
-    return this.#kept.filter((kept) => kept.underWay).length;
-  }
+  const frameOf = ({ number, brought: { name, params } }: Kept): Dispatch => {
+    return { type: 'dispatch', lane: 0, number, name, params };
+  };
 
-  #release(): void {
-    this.#holding = this.#busy = false;
-    this.#resumeAt = undefined;
-  }
+  const underWay = (): number => all.filter((kept) => kept.underWay).length;
 
-  #write({ brought, number }: Kept): void {
-    this.#journal.keep({ ...brought, client: this.#client, number });
-  }
+  const release = (): void => {
+    holding = busy = false;
+    resumeAt = Infinity;
+  };
 
-  #drop(kept: Kept): Kept {
-    this.#kept.splice(this.#kept.indexOf(kept), 1);
-    this.#journal.forget(kept.brought.id);
-    return kept;
-  }
+  const write = ({ brought, number }: Kept): void => journal?.keep({ ...brought, client, number });
+
+  const drop = (kept: Kept): Caller => {
+    all.splice(all.indexOf(kept), 1);
+    return kept.caller;
+  };
+
+  const refuse = (kept: Kept, error: FluxError): void => {
+    journal?.forget(kept.brought.id, error);
+    drop(kept).reject(error);
+  };
 
   /** Whether it only came before an earlier one; `client_expired` says so if that one is the client's first. */
-  #overtook(kept: Kept, code: string): boolean {
-    const [first] = this.#kept;
+  const overtook = (kept: Kept, code: string): boolean => {
+    const [first] = all;
     return kept !== first && (code === 'number_gap' || (code === 'client_expired' && first?.number === 1));
-  }
+  };
 
   /** It was not tried: send it again, and unless it is the front that is busy all before it, once nothing is under way. */
-  #again(early: Kept, code: string): void {
-    const position = this.#kept.indexOf(early);
+  const again = (early: Kept, code: string): void => {
+    const position = all.indexOf(early);
     const from = code === 'busy' ? position : 0;
-    for (const kept of this.#kept.slice(from, position + 1)) kept.underWay = false;
-    this.#holding = true;
-    this.#busy ||= code === 'busy';
-  }
+    for (const kept of all.slice(from, position + 1)) kept.underWay = false;
+    holding = true;
+    busy ||= code === 'busy';
+  };
 
   /**
    * The numbers of this client id lead nowhere: take a new id and begin at 1.
@@ -265,20 +167,110 @@ export class Outbox {
    * What was under way on a lost connection may have been applied under the old id. To send it
    * again under the new one could apply it twice, so that its caller is told instead.
    */
-  #expire(error: FluxError): void {
-    const uncertain = this.#kept.filter((kept) => kept.uncertain);
-    this.#kept = this.#kept.filter((kept) => !kept.uncertain);
-    this.#client = this.#makeId();
-    this.#next = 1;
-    for (const kept of this.#kept) {
-      kept.number = this.#next;
+  const expire = (error: FluxError): void => {
+    const uncertain = all.filter((kept) => kept.uncertain);
+    all = all.filter((kept) => !kept.uncertain);
+    client = makeId();
+    next = 1;
+    for (const kept of all) {
+      kept.number = next;
       kept.underWay = false;
-      this.#next += 1;
-      this.#write(kept);
+      next += 1;
+      write(kept);
     }
     for (const { brought, caller } of uncertain) {
-      this.#journal.forget(brought.id);
+      journal?.forget(brought.id, error);
       caller.reject(error);
     }
-  }
+  };
+
+  const take = (outcome: Outcome): boolean => {
+    const kept = all.find((one) => one.number === outcome.number);
+    // A second outcome of an action that was sent twice.
+    if (kept === undefined) return false;
+    const invalid = outcome.status === 'invalid';
+    if (!invalid) refusals = 0;
+    if (outcome.status === 'ok') {
+      journal?.forget(kept.brought.id);
+      drop(kept).resolve(outcome.reply, outcome.stores);
+      return false;
+    }
+    const { code } = outcome.error;
+    if (invalid && (code === 'busy' || overtook(kept, code))) again(kept, code);
+    else {
+      const error = new FluxError(outcome.error);
+      if (invalid && (code === 'client_expired' || code === 'number_gap')) {
+        expire(error);
+        return true;
+      }
+      refuse(kept, error);
+    }
+    return false;
+  };
+
+  return {
+    get client() {
+      return client;
+    },
+    get size() {
+      return all.length;
+    },
+    get deadline() {
+      return resumeAt;
+    },
+    add(brought, caller, maxFrame) {
+      const kept = { brought, caller, number: next, underWay: false, uncertain: false };
+      if (!fits(encode(frameOf(kept)), maxFrame)) {
+        caller.reject(tooLarge(brought.name, maxFrame));
+        return;
+      }
+      next += 1;
+      all.push(kept);
+      write(kept);
+    },
+    restore(number, brought, caller) {
+      all.push({ brought, caller, number, underWay: false, uncertain: true });
+    },
+    lost() {
+      release();
+      for (const kept of all) {
+        kept.uncertain ||= kept.underWay;
+        kept.underWay = false;
+      }
+    },
+    send(maxFrame, now) {
+      const frames: Dispatch[] = [];
+      let count = underWay();
+      if (holding && (count > 0 || (busy && now < resumeAt))) return frames;
+      release();
+      for (const kept of [...all]) {
+        if (count >= WINDOW) break;
+        if (kept.underWay) continue;
+        const frame = frameOf(kept);
+        if (!fits(encode(frame), maxFrame)) {
+          // This leaves a gap in the numbers. The front will say so, and whatever comes after takes a new client id.
+          refuse(kept, tooLarge(frame.name, maxFrame));
+          continue;
+        }
+        kept.underWay = true;
+        count += 1;
+        kept.caller.sent();
+        frames.push(frame);
+      }
+      return frames;
+    },
+    settle(outcome, now) {
+      const changed = take(outcome);
+      // §6: a moment after the last answer, so that a front that is full is not asked in a circle.
+      if (busy && resumeAt === Infinity && underWay() === 0) {
+        const longest = Math.min(BUSY_CAP_MS, BUSY_MS * 2 ** refusals);
+        refusals += 1;
+        resumeAt = now + longest * (1 - random() / 2);
+      }
+      return changed;
+    },
+    close(error) {
+      for (const { caller } of all.splice(0)) caller.reject(error);
+    },
+  };
 }

@@ -13,13 +13,10 @@ export interface PageListener {
  */
 export function watchPage({ wake, hide }: PageListener): () => void {
   const { document } = globalThis;
-  const seen = (): void => (document.visibilityState === 'hidden' ? hide() : wake());
-  globalThis.addEventListener?.('online', wake);
-  globalThis.addEventListener?.('pagehide', hide);
-  document?.addEventListener('visibilitychange', seen);
-  return () => {
-    globalThis.removeEventListener?.('online', wake);
-    globalThis.removeEventListener?.('pagehide', hide);
-    document?.removeEventListener('visibilitychange', seen);
-  };
+  const listening = new AbortController();
+  const { signal } = listening;
+  globalThis.addEventListener?.('online', wake, { signal });
+  globalThis.addEventListener?.('pagehide', hide, { signal });
+  document?.addEventListener('visibilitychange', () => (document.visibilityState === 'hidden' ? hide() : wake()), { signal });
+  return () => listening.abort();
 }

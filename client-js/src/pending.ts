@@ -11,6 +11,7 @@ import type { Json, JsonObject } from './json.ts';
 import { applyPatch } from './patch.ts';
 import type { Operation } from './patch.ts';
 import type { StoreRef } from './refs.ts';
+import { isLive } from './store.ts';
 import type { Store } from './store.ts';
 
 /**
@@ -86,122 +87,96 @@ export interface Lookup {
   byKey(key: string): Store | undefined;
 }
 
-export class Pending {
-  readonly #lookup: Lookup;
-  #entries: Entry[] = [];
-  /** The same list as long as nothing of it has changed. */
-  #actions: readonly PendingAction[] = [];
-  /** The documents as they are predicted. */
-  #shown = new Map<Store, Json>();
-  /** What the last run looked at: references, and the documents below that they led to. */
-  #seen: { name: string; params: JsonObject; document: Json | undefined }[] = [];
-  /** True if entries came or went since the last run. */
-  #stirred = false;
-
-  constructor(lookup: Lookup) {
-    this.#lookup = lookup;
-  }
-
+/** The actions on their way; made by {@link makePending}. */
+export interface Pending {
   /** Every action that is not settled yet, in the order in which they were brought. */
-  get actions(): readonly PendingAction[] {
-    return this.#actions;
-  }
-
-  add(action: PendingAction, predict: Prediction | undefined, settled: () => void): Entry {
-    const unknown = { sentAt: undefined, acceptedAt: 0, needs: undefined };
-    const entry = { action, predict, settled, changed: new Set<Store>(), ...unknown };
-    this.#entries.push(entry);
-    this.#list();
-    return entry;
-  }
-
+  readonly actions: readonly PendingAction[];
+  add(action: PendingAction, predict: Prediction | undefined, settled: () => void): Entry;
   /** Refused, or given up: as if it had never been predicted. */
-  drop(entry: Entry): void {
-    entry.sentAt = undefined;
-    this.#entries = this.#entries.filter((one) => one !== entry);
-    this.#list();
-  }
-
+  drop(entry: Entry): void;
   /** Committed; updates wait for it no longer. */
-  accept(entry: Entry): void {
-    entry.action = { ...entry.action, stage: 'accepted' };
-    this.#list();
-  }
-
+  accept(entry: Entry): void;
   /**
    * Let it end where the stores have reached what it led to.
    *
    * @param versions - Of stores by their keys, as the outcome names them (§4). All frames before it are in place: an
    *     epoch may have changed by them.
    */
-  settle(entry: Entry, versions: JsonObject, now: number): void {
-    entry.acceptedAt = now;
-    const needs = new Map<Store, Need>();
-    for (const [key, version] of Object.entries(versions)) {
-      const store = this.#lookup.byKey(key);
-      if (store !== undefined) needs.set(store, { epoch: store.epoch, version: version as number });
-    }
-    // A resume under way may bring what the front could not name: it did not count this store as held yet.
-    for (const store of entry.changed) if (!needs.has(store) && !store.live) needs.set(store, 'live');
-    entry.needs = needs;
-    this.#stirred = true;
-  }
-
+  settle(entry: Entry, versions: JsonObject, now: number): void;
   /** The newest action whose outcome may come any moment, if its prediction shows: updates had better wait for it. */
-  expected(now: number): Entry | undefined {
-    return this.#entries.filter((entry) => entry.changed.size > 0 && this.waits(entry, now)).at(-1);
-  }
-
+  expected(now: number): Entry | undefined;
   /** Whether an outcome is still to be waited for. */
-  waits({ action, sentAt }: Entry, now: number): boolean {
-    return action.stage === 'local' && sentAt !== undefined && now < sentAt + PATIENCE_MS;
-  }
-
-  /** When a {@link rebase} is due although nothing has come, if at all. */
-  deadline(now: number): number | undefined {
-    const times = this.#entries.flatMap(({ needs, acceptedAt }) => (needs === undefined ? [] : acceptedAt + SETTLE_MS));
-    return times.find((time) => time > now);
-  }
-
+  waits(entry: Entry, now: number): boolean;
+  /** When a {@link rebase} is due although nothing has come; `Infinity` if it is not. */
+  deadline(now: number): number;
   /** No outcome comes on a connection that is lost. */
-  lost(): void {
-    for (const entry of this.#entries) entry.sentAt = undefined;
-  }
-
+  lost(): void;
   /**
    * Run the predictions over the documents as they are now.
    *
    * @returns The stores that show something else than before.
    */
-  rebase(now: number): Store[] {
-    if (this.#entries.length === 0 && !this.#stirred) return [];
-    this.#end(now);
-    const moved = this.#seen.some(({ name, params, document }) => this.#below(name, params) !== document);
-    if (!moved && !this.#stirred) return [];
-    this.#stirred = false;
-    this.#seen = [];
-    const before = this.#shown;
-    this.#shown = new Map();
-    for (const entry of this.#entries) this.#run(entry);
-    for (const store of before.keys()) store.predicted = undefined;
-    for (const [store, document] of this.#shown) store.predicted = document;
-    return [...new Set([...before.keys(), ...this.#shown.keys()])];
-  }
+  rebase(now: number): Store[];
+}
 
-  #run(entry: Entry): void {
+/** No action yet. */
+export function makePending(lookup: Lookup): Pending {
+  let entries: Entry[] = [];
+  /** The same list as long as nothing of it has changed. */
+  let actions: readonly PendingAction[] = [];
+  /** The documents as they are predicted. */
+  let shown = new Map<Store, Json>();
+  /** What the last run looked at: references, and the documents below that they led to. */
+  let seen: { name: string; params: JsonObject; document: Json | undefined }[] = [];
+  /** True if entries came or went since the last run. */
+  let stirred = false;
+
+  const list = (): void => {
+    actions = entries.map(({ action }) => action);
+    stirred = true;
+  };
+
+  const reached = (store: Store, need: Need): boolean => {
+    // Given up meanwhile: nobody sees it.
+    if (store.wishes.size === 0) return true;
+    if (need === 'live') return isLive(store);
+    const { position } = store;
+    return position !== undefined && (position.epoch !== need.epoch || position.version >= need.version);
+  };
+
+  /** Take note of what the stores have reached. */
+  const end = (now: number): void => {
+    const settled: Entry[] = [];
+    for (const entry of entries) {
+      if (entry.needs === undefined) continue;
+      for (const [store, need] of entry.needs) {
+        const late = now >= entry.acceptedAt + SETTLE_MS && isLive(store);
+        if (!late && !reached(store, need)) continue;
+        entry.needs.delete(store);
+        stirred = true;
+      }
+      if (entry.needs.size === 0) settled.push(entry);
+    }
+    if (settled.length === 0) return;
+    entries = entries.filter((entry) => !settled.includes(entry));
+    list();
+    for (const entry of settled) entry.settled();
+  };
+
+  const run = (entry: Entry): void => {
     if (entry.predict === undefined) return;
     // What it changes counts only if it comes to its end.
-    const drafts = new Map(this.#shown);
+    const drafts = new Map(shown);
     const changed = new Set<Store>();
     const get = (ref: StoreRef<unknown>): Json | undefined => {
       const { name, params } = ref;
-      const store = this.#lookup.find(name, params);
-      this.#seen.push({ name, params, document: store?.document });
+      const store = lookup.find(name, params);
+      seen.push({ name, params, document: store?.document });
       return store && (drafts.get(store) ?? store.document);
     };
     const update = (ref: StoreRef<unknown>, change: (document: Json) => Json): void => {
       const document = get(ref);
-      const store = this.#lookup.find(ref.name, ref.params);
+      const store = lookup.find(ref.name, ref.params);
       if (document === undefined || store === undefined) return;
       if (entry.needs === undefined || entry.needs.has(store)) drafts.set(store, change(document));
       changed.add(store);
@@ -211,46 +186,73 @@ export class Pending {
     const { id, at, params } = entry.action;
     try {
       entry.predict({ get, update, patch } as unknown as PredictedStores, params, { id, at });
-      this.#shown = drafts;
+      shown = drafts;
       entry.changed = changed;
     } catch {
       // It does not fit what is there now: not shown, until it fits again.
     }
-  }
+  };
 
-  /** Take note of what the stores have reached. */
-  #end(now: number): void {
-    const settled: Entry[] = [];
-    for (const entry of this.#entries) {
-      if (entry.needs === undefined) continue;
-      for (const [store, need] of entry.needs) {
-        const late = now >= entry.acceptedAt + SETTLE_MS && store.live;
-        if (!late && !this.#reached(store, need)) continue;
-        entry.needs.delete(store);
-        this.#stirred = true;
+  const waits = ({ action, sentAt }: Entry, now: number): boolean => {
+    return action.stage === 'local' && sentAt !== undefined && now < sentAt + PATIENCE_MS;
+  };
+
+  return {
+    get actions() {
+      return actions;
+    },
+    waits,
+    add(action, predict, settled) {
+      const unknown = { sentAt: undefined, acceptedAt: 0, needs: undefined };
+      const entry = { action, predict, settled, changed: new Set<Store>(), ...unknown };
+      entries.push(entry);
+      list();
+      return entry;
+    },
+    drop(entry) {
+      entry.sentAt = undefined;
+      entries = entries.filter((one) => one !== entry);
+      list();
+    },
+    accept(entry) {
+      entry.action = { ...entry.action, stage: 'accepted' };
+      list();
+    },
+    settle(entry, versions, now) {
+      entry.acceptedAt = now;
+      const needs = new Map<Store, Need>();
+      for (const [key, version] of Object.entries(versions)) {
+        const store = lookup.byKey(key);
+        if (store !== undefined) needs.set(store, { epoch: store.position?.epoch, version: version as number });
       }
-      if (entry.needs.size === 0) settled.push(entry);
-    }
-    if (settled.length === 0) return;
-    this.#entries = this.#entries.filter((entry) => !settled.includes(entry));
-    this.#list();
-    for (const entry of settled) entry.settled();
-  }
-
-  #reached(store: Store, need: Need): boolean {
-    // Given up meanwhile: nobody sees it.
-    if (this.#lookup.byKey(store.key) !== store) return true;
-    if (need === 'live') return store.live;
-    const { epoch, version = 0 } = store;
-    return epoch !== undefined && (epoch !== need.epoch || version >= need.version);
-  }
-
-  #below(name: string, params: JsonObject): Json | undefined {
-    return this.#lookup.find(name, params)?.document;
-  }
-
-  #list(): void {
-    this.#actions = this.#entries.map(({ action }) => action);
-    this.#stirred = true;
-  }
+      // A resume under way may bring what the front could not name: it did not count this store as held yet.
+      for (const store of entry.changed) if (!needs.has(store) && !isLive(store)) needs.set(store, 'live');
+      entry.needs = needs;
+      stirred = true;
+    },
+    expected(now) {
+      return entries.filter((entry) => entry.changed.size > 0 && waits(entry, now)).at(-1);
+    },
+    deadline(now) {
+      const times = entries.flatMap(({ needs, acceptedAt }) => (needs === undefined ? [] : acceptedAt + SETTLE_MS));
+      return times.find((time) => time > now) ?? Infinity;
+    },
+    lost() {
+      for (const entry of entries) entry.sentAt = undefined;
+    },
+    rebase(now) {
+      if (entries.length === 0 && !stirred) return [];
+      end(now);
+      const moved = seen.some(({ name, params, document }) => lookup.find(name, params)?.document !== document);
+      if (!moved && !stirred) return [];
+      stirred = false;
+      seen = [];
+      const before = shown;
+      shown = new Map();
+      for (const entry of entries) run(entry);
+      for (const store of before.keys()) store.predicted = undefined;
+      for (const [store, document] of shown) store.predicted = document;
+      return [...new Set([...before.keys(), ...shown.keys()])];
+    },
+  };
 }

@@ -9,9 +9,10 @@
  * it again as it was. So exactly-once does not depend on the locks. Where there are none, two pages may take over the
  * same action, and the database still applies it once.
  */
+import { randomId } from './id.ts';
 import { isObject } from './json.ts';
-import type { KeptAction } from './outbox.ts';
-import type { Left, Persistence } from './persistence.ts';
+import type { KeptAction, NumberedAction } from './outbox.ts';
+import type { Page, Persistence } from './persistence.ts';
 import { indexedDbStorage } from './storage.ts';
 import type { DeviceStorage } from './storage.ts';
 import type { KeptStore } from './subscriptions.ts';
@@ -50,6 +51,9 @@ class DevicePersistence implements Persistence {
   /** Documents as they are kept, by key, with their sizes: the least recently changed first. */
   readonly #documents = new Map<string, { document: unknown; size: number }>();
   readonly #closing = new AbortController();
+  /** The client, from when it has all that was kept before until it ends. */
+  #page: Page | undefined;
+  #keeping: ReturnType<typeof setTimeout> | undefined;
   #changes = new Map<string, unknown>();
   #writing: Promise<void> | undefined;
   /** Ends the locks of this page. */
@@ -69,22 +73,31 @@ class DevicePersistence implements Persistence {
     });
   }
 
-  async open(adopt: (actions: readonly KeptAction[]) => void): Promise<Left> {
-    const loading = this.#load(adopt);
+  async open(page: Page): Promise<void> {
+    const loading = this.#load(page);
     try {
-      return await inTime(loading);
+      await inTime(loading);
     } catch (error) {
       this.#onError(error);
-      // Better late than never.
-      void loading.then(({ actions }) => adopt(actions), () => undefined);
-      return { actions: [], stores: [] };
+      // Better late than never: what it brings is still welcome.
+      loading.catch(() => undefined);
     }
+    this.#page = page;
   }
 
-  async #load(adopt: (actions: readonly KeptAction[]) => void): Promise<Left> {
+  async #load({ adopt: adoptOf, hydrate }: Page): Promise<void> {
+    const adopt = (actions: readonly KeptAction[]): void => {
+      const clients = new Map<string, NumberedAction[]>();
+      for (const { client, ...action } of [...actions].sort((a, b) => a.number - b.number)) {
+        const own = clients.get(client) ?? [];
+        own.push(action);
+        clients.set(client, own);
+      }
+      for (const [client, own] of clients) adoptOf(client, own);
+    };
     await this.#lock(this.#session, true);
     const kept = await this.#storage.list(this.#root);
-    const stores = kept.flatMap(([key, value]) => this.#document(key, value) ?? []);
+    hydrate(kept.flatMap(([key, value]) => this.#document(key, value) ?? []));
     const sessions = new Set(kept.flatMap(([key]) => this.#sessionIn(key) ?? []));
     const actions: KeptAction[] = [];
     for (const session of sessions) {
@@ -92,7 +105,7 @@ class DevicePersistence implements Persistence {
       // It has a living page; one day it will be gone.
       else void this.#lock(session, false).then(async (mine) => mine && adopt(await this.#take(session)));
     }
-    return { actions, stores };
+    adopt(actions);
   }
 
   get writing(): Promise<void> | undefined {
@@ -112,9 +125,18 @@ class DevicePersistence implements Persistence {
     this.#write(this.#actionKey(session, id), undefined);
   }
 
-  keepStores(stores: readonly KeptStore[]): void {
+  changed(last = false): void {
+    if (last) this.#keepStores();
+    else this.#keeping ??= setTimeout(this.#keepStores, KEEP_MS);
+  }
+
+  /** Keep the documents as they are now. */
+  readonly #keepStores = (): void => {
+    clearTimeout(this.#keeping);
+    this.#keeping = undefined;
+    if (this.#page === undefined) return;
     const gone = new Set(this.#documents.keys());
-    for (const store of stores) {
+    for (const store of this.#page.dehydrate()) {
       const key = `${this.#root}store/${store.key}/${JSON.stringify([store.name, store.params])}`;
       gone.delete(key);
       if (this.#documents.get(key)?.document === store.document) continue;
@@ -135,14 +157,17 @@ class DevicePersistence implements Persistence {
       this.#documents.delete(key);
       this.#write(key, undefined);
     }
-  }
+  };
 
   close(): void {
+    clearTimeout(this.#keeping);
+    this.#page = undefined;
     this.#closing.abort();
     this.#release();
   }
 
   async wipe(): Promise<void> {
+    this.#page = undefined;
     try {
       await this.#writing;
       const kept = await this.#storage.list(this.#root);
@@ -229,6 +254,9 @@ class DevicePersistence implements Persistence {
   }
 }
 
+/** How long changed documents wait to be kept, in milliseconds: many changes make one write. */
+const KEEP_MS = 1_000;
+
 /** A storage that does not answer must not keep a client from its work. */
 const PATIENCE_MS = 3_000;
 
@@ -252,8 +280,4 @@ function isKeptStore(value: unknown): value is KeptStore {
   const { name, params, key, epoch, version, document } = value;
   const texts = [name, key, epoch].every((text) => typeof text === 'string');
   return texts && isObject(params) && Number.isSafeInteger(version) && document !== undefined;
-}
-
-function randomId(): string {
-  return Array.from(crypto.getRandomValues(new Uint32Array(2)), (word) => word.toString(16)).join('');
 }

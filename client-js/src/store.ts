@@ -1,120 +1,93 @@
-import { applyPatch, PatchError } from './patch.ts';
-import type { Snapshot, Subscribed, Update } from './frames.ts';
-import type { Json } from './json.ts';
-
 /**
  * One store as this client holds it: the document of one store key and how it is fed.
  *
- * Pure state; {@link Subscriptions} feeds it and tells those who listen.
+ * Pure state; subscriptions.ts feeds it and tells those who listen.
  */
-export class Store {
+import { applyPatch, PatchError } from './patch.ts';
+import type { Snapshot, Subscribed, Update } from './frames.ts';
+import type { Json } from './json.ts';
+import type { Subscription } from './subscription.ts';
+
+/** Where a document stands: what a subscription names to resume (§3). */
+export interface Position {
+  readonly epoch: string;
+  readonly version: number;
+}
+
+/** Made by {@link makeStore}, changed by the functions below. */
+export interface Store {
+  /** The store key, as the front names it. */
   readonly key: string;
+  /** Who wishes for it. */
+  readonly wishes: Set<Subscription>;
+  /** What the front says; `undefined` until there is anything to show. */
+  document: Json | undefined;
   /** The document as pending actions will probably leave it; `undefined` if none predicts anything. */
   predicted: Json | undefined;
-  #document: Json | undefined;
-  #epoch: string | undefined;
-  #version: number | undefined;
+  /** Where the document stands; `undefined` if nothing can continue from it. */
+  position: Position | undefined;
   /** What the connection brings: nothing, first a snapshot, or the chain of updates. */
-  #feed: 'nothing' | 'snapshot' | 'chain' = 'nothing';
+  feed: 'nothing' | 'snapshot' | 'chain';
   /** The version that a resume has to reach. */
-  #target = 0;
+  target: number;
+}
 
-  /**
-   * @param key - The store key, as the front names it.
-   * @param document - What to show until the first snapshot.
-   */
-  constructor(key: string, document?: Json) {
-    this.key = key;
-    this.#document = document;
-  }
+/** @param document - What to show until the first snapshot. */
+export function makeStore(key: string, document?: Json): Store {
+  return { key, wishes: new Set(), document, predicted: undefined, position: undefined, feed: 'nothing', target: 0 };
+}
 
-  get document(): Json | undefined {
-    return this.#document;
-  }
+/** True while the document is as new as the front's. */
+export function isLive({ feed, position, target }: Store): boolean {
+  return feed === 'chain' && position !== undefined && position.version >= target;
+}
 
-  get epoch(): string | undefined {
-    return this.#epoch;
+/**
+ * A subscription was accepted.
+ *
+ * @returns False if its feed continues from something that is not held: subscribe anew.
+ */
+export function begin(store: Store, { resumed, epoch, version }: Subscribed): boolean {
+  if (!resumed) store.feed = 'snapshot';
+  // §3: where the connection held the key already, nothing follows.
+  else if (store.feed === 'nothing') {
+    if (store.position?.epoch !== epoch) return false;
+    store.feed = 'chain';
+    store.target = version;
   }
+  return true;
+}
 
-  get version(): number | undefined {
-    return this.#version;
-  }
+/** Start from here, whatever was held before (§3). */
+export function replace(store: Store, { document, epoch, version }: Snapshot): void {
+  if (store.feed === 'nothing') return;
+  Object.assign(store, { document, position: { epoch, version }, target: version, feed: 'chain' });
+}
 
-  /** True while the document is as new as the front's. */
-  get live(): boolean {
-    return this.#feed === 'chain' && this.#version !== undefined && this.#version >= this.#target;
+/**
+ * Continue the chain by one link (§3).
+ *
+ * @returns False if it does not fit: subscribe anew.
+ */
+export function follow(store: Store, { epoch, from, to, patch }: Update): boolean {
+  const { feed, position } = store;
+  if (feed !== 'chain') return true;
+  if (position?.epoch !== epoch) return false;
+  if (to <= position.version) return true;
+  if (from !== position.version) return false;
+  try {
+    store.document = applyPatch(store.document as Json, patch);
+  } catch (error) {
+    // A patch that does not fit means that the documents have parted: heal as from a gap.
+    if (error instanceof PatchError) return false;
+    throw error;
   }
+  store.position = { epoch, version: to };
+  return true;
+}
 
-  /** What a subscription names to resume (§3); empty if there is nothing to continue from. */
-  get resume(): { epoch?: string; version?: number } {
-    if (this.#epoch === undefined || this.#version === undefined) return {};
-    return { epoch: this.#epoch, version: this.#version };
-  }
-
-  /**
-   * A subscription was accepted.
-   *
-   * @returns False if its feed continues from something that is not held: subscribe anew.
-   */
-  begin(subscribed: Subscribed): boolean {
-    if (!subscribed.resumed) {
-      this.#feed = 'snapshot';
-      return true;
-    }
-    // §3: the connection held the key already, and nothing follows.
-    if (this.#feed !== 'nothing') return true;
-    if (this.#version === undefined || this.#epoch !== subscribed.epoch) return false;
-    this.#feed = 'chain';
-    this.#target = subscribed.version;
-    return true;
-  }
-
-  /** Start from here, whatever was held before (§3). */
-  replace(snapshot: Snapshot): void {
-    if (this.#feed === 'nothing') return;
-    this.#feed = 'chain';
-    this.#document = snapshot.document;
-    this.#epoch = snapshot.epoch;
-    this.#version = this.#target = snapshot.version;
-  }
-
-  /**
-   * Continue the chain by one link (§3).
-   *
-   * @returns False if it does not fit: subscribe anew.
-   */
-  update(update: Update): boolean {
-    if (this.#feed !== 'chain') return true;
-    if (this.#version === undefined || update.epoch !== this.#epoch) return false;
-    if (update.to <= this.#version) return true;
-    if (update.from !== this.#version) return false;
-    try {
-      this.#document = applyPatch(this.#document as Json, update.patch);
-    } catch (error) {
-      // A patch that does not fit means that the documents have parted: heal as from a gap.
-      if (error instanceof PatchError) return false;
-      throw error;
-    }
-    this.#version = update.to;
-    return true;
-  }
-
-  /** Go on from a document of before, unless there is one already. */
-  recall({ document, epoch, version }: { document: Json; epoch: string; version: number }): void {
-    if (this.#document !== undefined) return;
-    this.#document = document;
-    this.#epoch = epoch;
-    this.#version = version;
-  }
-
-  /** The connection is lost; document and version stay, to resume from. */
-  pause(): void {
-    this.#feed = 'nothing';
-  }
-
-  /** Resume from nothing; the document stays to be shown until a snapshot comes. */
-  forget(): void {
-    this.#feed = 'nothing';
-    this.#epoch = this.#version = undefined;
-  }
+/** Resume from nothing; the document stays to be shown until a snapshot comes. */
+export function forget(store: Store): void {
+  store.feed = 'nothing';
+  store.position = undefined;
 }

@@ -1,5 +1,7 @@
+/** One wish for a store: a name and parameters, held by any number of listeners. */
 import type { FluxError } from './errors.ts';
 import type { Json, JsonObject } from './json.ts';
+import { isLive } from './store.ts';
 import type { Store } from './store.ts';
 
 /**
@@ -21,50 +23,38 @@ export interface StoreState<Document = Json> {
 /** A store that nobody has asked for yet. */
 export const PENDING: StoreState<never> = { status: 'pending', data: undefined, version: undefined, error: undefined };
 
-/**
- * One wish for a store: a name and parameters, held by any number of listeners.
- *
- * Several may turn out to have one store key; they then share its {@link Store}.
- */
-export class Subscription {
+/** Several may turn out to have one store key; they then share its {@link Store}. */
+export interface Subscription {
   readonly name: string;
   readonly params: JsonObject;
-  readonly listeners: Set<() => void> = new Set();
+  readonly listeners: Set<() => void>;
+  /** What can be shown now. */
+  state: StoreState;
   /** The id on this connection, from when it is sent. */
-  id: number | undefined;
+  id?: number | undefined;
   /** The store, once the front has said which it is. */
-  store: Store | undefined;
-  error: FluxError | undefined;
-  /** When it is given up, once nobody listens; in milliseconds. */
-  releaseAt: number | undefined;
-  #state: StoreState = PENDING;
+  store?: Store | undefined;
+  error?: FluxError | undefined;
+  /** When it is given up, once nobody listens; in milliseconds, `Infinity` before. */
+  releaseAt: number;
+}
 
-  constructor(name: string, params: JsonObject) {
-    this.name = name;
-    this.params = params;
-  }
+/**
+ * Look at the store again.
+ *
+ * @returns True if there is something new to show.
+ */
+export function refresh(subscription: Subscription): boolean {
+  const { status, data, version, error } = subscription.state;
+  const next = look(subscription);
+  if (next.status === status && next.data === data && next.version === version && next.error === error) return false;
+  subscription.state = next;
+  return true;
+}
 
-  get state(): StoreState {
-    return this.#state;
-  }
-
-  /**
-   * Look at the store again.
-   *
-   * @returns True if there is something new to show.
-   */
-  refresh(): boolean {
-    const { status, data, version, error } = this.#state;
-    const next = this.#look();
-    if (next.status === status && next.data === data && next.version === version && next.error === error) return false;
-    this.#state = next;
-    return true;
-  }
-
-  #look(): StoreState {
-    if (this.error !== undefined) return { ...PENDING, status: 'error', error: this.error };
-    if (this.store?.document === undefined) return PENDING;
-    const { document, predicted: data = document, version, live } = this.store;
-    return { status: live ? 'live' : 'stale', data, version, error: undefined };
-  }
+function look({ error, store }: Subscription): StoreState {
+  if (error !== undefined) return { ...PENDING, status: 'error', error };
+  if (store?.document === undefined) return PENDING;
+  const { document, predicted: data = document, position } = store;
+  return { status: isLive(store) ? 'live' : 'stale', data, version: position?.version, error };
 }

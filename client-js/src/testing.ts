@@ -196,7 +196,7 @@ class TestConnection {
     } else if (frame.type === 'ping') this.#say({ type: 'pong' });
     else if (frame.type === 'subscribe') this.#subscribe(frame);
     else if (frame.type === 'unsubscribe') for (const id of frame.ids) this.#ids.delete(id);
-    else {
+    else if (frame.type === 'dispatch') {
       const outcome = this.#server.dispatch(this.#actor, this.#client, frame);
       const held = new Set(this.#ids.values());
       const stores = Object.entries(outcome.stores).filter(([key]) => held.has(key));

@@ -1,4 +1,4 @@
-/** The only file that knows WebSocket. */
+/** Ways to a front: the only file that knows WebSocket, and the choice of another way where none comes through. */
 
 /** One connection attempt, as long as it lives. */
 export interface Socket {
@@ -16,7 +16,12 @@ export interface SocketListener {
 }
 
 /** Opens a socket. Tests and other runtimes may bring their own. */
-export type Transport = (url: string, listener: SocketListener) => Socket;
+/**
+ * Opens sockets. Tests and other runtimes may bring their own.
+ *
+ * `failures` is how many attempts in a row came to nothing: another way may be better.
+ */
+export type Transport = (url: string, listener: SocketListener, failures: number) => Socket;
 
 /** The platform's own WebSocket. */
 export const webSocket: Transport = (url, listener) => {
@@ -36,3 +41,37 @@ export const webSocket: Transport = (url, listener) => {
     },
   };
 };
+
+/** WebSockets that come to nothing, one after the other, before another way is tried. */
+const TRIES = 2;
+
+/** Where it is remembered that WebSocket does not come through. */
+const BLOCKED = 'fluxwire/blocked';
+
+/** WebSocket; or plain HTTP, loaded when it is needed, where WebSocket does not come through. */
+export function anyWay(): Transport {
+  let others: Promise<Transport> | undefined;
+  return (url, listener, failures) => {
+    // Node 20 has none.
+    const direct = globalThis.WebSocket && failures < TRIES && !isBlocked();
+    if (others === undefined && direct) return webSocket(url, listener, failures);
+    // It shares no code with this file: who never needs it loads one file.
+    others ??= import('./fallback.ts').then(({ fallback }) => fallback({ webSocket, tries: TRIES, key: BLOCKED }));
+    const opening = others.then((open) => open(url, listener, failures));
+    opening.catch((error: unknown) => {
+      others = undefined;
+      listener.closed(1006, String(error));
+    });
+    const later = (use: (socket: Socket) => void): void => void opening.then(use, () => undefined);
+    return { send: (text) => later((socket) => socket.send(text)), close: () => later((socket) => socket.close()) };
+  };
+}
+
+function isBlocked(): boolean {
+  try {
+    return localStorage.getItem(BLOCKED) !== null;
+  } catch {
+    // Not allowed, or not there.
+    return false;
+  }
+}

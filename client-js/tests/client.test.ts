@@ -32,6 +32,36 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
+describe('a token that ends', () => {
+  /** A token as far as a client reads it. */
+  function tokenFor(seconds: number): string {
+    return `h.${btoa(JSON.stringify({ sub: 'ada', exp: Date.now() / 1_000 + seconds, 'ü': 'ÿ' }))}.s`;
+  }
+
+  test('is renewed on the connection that is there', async () => {
+    const tokens = [tokenFor(20), 'h.no claims.s'];
+    const token = vi.fn(async () => tokens.shift() ?? '');
+    const at = client(token);
+    await wires.settle();
+    vi.advanceTimersByTime(15_000);
+    await wires.settle();
+    expect(token).toHaveBeenCalledTimes(1);
+    vi.advanceTimersByTime(2_000);
+    await turn();
+    expect(wires.wire?.up).toEqual(['{"type":"refresh","token":"h.no claims.s"}']);
+    expect(token).toHaveBeenCalledTimes(2);
+    expect(at.connection.get().state).toBe('open');
+  });
+
+  test('in a year is no matter for a timer of today', async () => {
+    const token = vi.fn(async () => tokenFor(366 * 86_400));
+    client(token);
+    await wires.settle();
+    expect(vi.getTimerCount()).toBe(1);
+    expect(token).toHaveBeenCalledTimes(1);
+  });
+});
+
 describe('actions', () => {
   test('a reply is what the action returned; a refusal is a FluxError with its code', async () => {
     const at = client();

@@ -1,13 +1,22 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { BACKOFF_CAP_MS, BACKOFF_MS, Connection, HANDSHAKE_MS, STABLE_MS, WAKE_MS } from '../src/connection.ts';
-import type { ConnectionOptions, Effect, Event, State } from '../src/connection.ts';
+import {
+  BACKOFF_CAP_MS,
+  BACKOFF_MS,
+  HANDSHAKE_MS,
+  makeConnection,
+  REFRESH_AGAIN_MS,
+  REFRESH_AT,
+  STABLE_MS,
+  WAKE_MS,
+} from '../src/connection.ts';
+import type { Connection, ConnectionOptions, Effect, Event, State } from '../src/connection.ts';
 
 const WELCOME = '{"type":"welcome","protocol":1,"actor":"ada","max_frame":65536,"heartbeat_ms":25000}';
 const HEARTBEAT_MS = 25_000;
 
 function connection(options: Partial<ConnectionOptions> = {}): Connection {
-  return new Connection({ client: () => '0b5e', actor: undefined, renewable: false, random: () => 1, ...options });
+  return makeConnection({ client: () => '0b5e', actor: undefined, renewable: false, random: () => 1, ...options });
 }
 
 /** Feeds events of the newest attempt, and keeps the time. */
@@ -35,7 +44,7 @@ class Driver {
 
   /** Waits for the deadline, and gives the timer's event. */
   timer = (): string[] => {
-    this.now = this.at.deadline ?? NaN;
+    this.now = this.at.deadline;
     return this.take({ type: 'timer' });
   };
 
@@ -55,7 +64,7 @@ describe('opening (§2)', () => {
     expect(driver.opened()).toEqual(['send']);
     const hello = { type: 'hello', protocols: [1], token: 'a.b.c', client: '0b5e' };
     expect(driver.effects).toEqual([{ type: 'send', text: JSON.stringify(hello) }]);
-    expect(driver.message(WELCOME)).toEqual(['welcome']);
+    expect(driver.message(WELCOME)).toEqual(['frame']);
     expect(driver.at.state).toBe('open');
     expect(driver.at.ending).toBeUndefined();
   });
@@ -71,6 +80,13 @@ describe('opening (§2)', () => {
     const driver = new Driver().reach('greeting');
     expect(driver.message('{"type":"pong"}')).toEqual(['close']);
     expect(driver.at.state).toBe('waiting');
+  });
+
+  test('a front of another protocol that lets this client in is not talked to', () => {
+    const driver = new Driver().reach('greeting');
+    expect(driver.message(WELCOME.replace('"protocol":1', '"protocol":2'))).toEqual(['close']);
+    expect(driver.at.state).toBe('stopped');
+    expect(driver.at.ending).toEqual({ code: 4003, reason: 'the front speaks protocol 2' });
   });
 
   test('§1: an unknown frame is ignored at any time', () => {
@@ -131,6 +147,61 @@ describe('open', () => {
   });
 });
 
+describe('a fresh token (§2)', () => {
+  const HOUR_MS = 3_600_000;
+
+  function opened(options: Partial<ConnectionOptions>, goodFor: number): Driver {
+    const driver = new Driver(connection(options));
+    driver.connect();
+    driver.take({ type: 'token', attempt: driver.attempt, token: 'a.b.c', goodFor });
+    driver.opened();
+    driver.message(WELCOME);
+    return driver;
+  }
+
+  /** Heartbeats until something else is due. */
+  function beats(driver: Driver): string[] {
+    for (;;) {
+      const effects = driver.timer();
+      if (effects[0] !== 'send') return effects;
+      driver.message('{"type":"pong"}');
+    }
+  }
+
+  test('is asked for before the old one ends, and shown on the connection that is there', () => {
+    const driver = opened({ renewable: true }, HOUR_MS);
+    expect(beats(driver)).toEqual(['authorise']);
+    expect(driver.now).toBe(HOUR_MS * REFRESH_AT);
+    expect(driver.at.state).toBe('open');
+    driver.take({ type: 'token', attempt: driver.attempt, token: 'd.e.f', goodFor: HOUR_MS });
+    expect(driver.effects).toEqual([{ type: 'send', text: '{"type":"refresh","token":"d.e.f"}' }]);
+    expect(beats(driver)).toEqual(['authorise']);
+    expect(driver.now).toBe(2 * HOUR_MS * REFRESH_AT);
+  });
+
+  test('that cannot be had is asked for again, and the connection goes on meanwhile', () => {
+    const driver = opened({ renewable: true }, HOUR_MS);
+    beats(driver);
+    const { now } = driver;
+    expect(driver.take({ type: 'no token', attempt: driver.attempt })).toEqual([]);
+    expect(driver.at.deadline).toBe(now + REFRESH_AGAIN_MS);
+    expect(driver.timer()).toEqual(['authorise']);
+    expect(driver.at.state).toBe('open');
+  });
+
+  test.each([
+    ['of which there is only one', { renewable: false }, HOUR_MS],
+    ['that does not say when it ends', { renewable: true }, NaN],
+    ['that has ended long ago by a clock that is wrong', { renewable: true }, -HOUR_MS],
+  ])('for one %s: none is asked for', (_what, options, goodFor) => {
+    const driver = opened(options, goodFor);
+    for (let beat = 0; beat < 1_000; beat += 1) {
+      expect(driver.timer()).toEqual(['send']);
+      driver.message('{"type":"pong"}');
+    }
+  });
+});
+
 describe('closing (§6)', () => {
   test.each<[number, State]>([
     [1000, 'waiting'],
@@ -173,7 +244,7 @@ describe('closing (§6)', () => {
     const driver = new Driver().reach(state);
     expect(driver.take({ type: 'disconnect' })).toContain('close');
     expect(driver.at.state).toBe('idle');
-    expect(driver.at.deadline).toBeUndefined();
+    expect(driver.at.deadline).toBe(Infinity);
   });
 });
 
@@ -182,7 +253,7 @@ describe('back-off', () => {
   function waits(driver: Driver, times: number): number[] {
     return Array.from({ length: times }, () => {
       driver.reach('connecting').closed(1006);
-      const wait = (driver.at.deadline ?? NaN) - driver.now;
+      const wait = driver.at.deadline - driver.now;
       driver.timer();
       return wait;
     });
@@ -198,12 +269,12 @@ describe('back-off', () => {
     const driver = new Driver();
     waits(driver, 3);
     driver.reach('open').closed(1006);
-    expect((driver.at.deadline ?? NaN) - driver.now).toBe(8 * BACKOFF_MS);
+    expect(driver.at.deadline - driver.now).toBe(8 * BACKOFF_MS);
     driver.timer();
     driver.reach('open');
     driver.now += STABLE_MS;
     driver.closed(1006);
-    expect((driver.at.deadline ?? NaN) - driver.now).toBe(BACKOFF_MS);
+    expect(driver.at.deadline - driver.now).toBe(BACKOFF_MS);
   });
 
   test('begins anew after disconnecting', () => {
@@ -246,7 +317,9 @@ test('whatever happens: nothing is thrown, one socket at most, sent on only when
   );
   const text = fc.constantFrom(WELCOME, '{"type":"pong"}', '{"type":"commit","updates":1}', '{', '{"type":"new"}');
   const code = fc.constantFrom(1006, 4001, 4101, 4200);
-  const step = fc.record({ kind, late: fc.nat(2), text, code, pause: fc.constantFrom(0, 100, 30_000) });
+  const goodFor = fc.constantFrom(NaN, 60_000);
+  const pause = fc.constantFrom(0, 100, 30_000);
+  const step = fc.record({ kind, late: fc.nat(2), text, code, goodFor, pause });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 80, size: 'max' }), fc.boolean(), (steps, renewable) => {
       const driver = new Driver(connection({ renewable }));
@@ -270,7 +343,7 @@ test('whatever happens: nothing is thrown, one socket at most, sent on only when
         }
         const { state, deadline } = driver.at;
         expect(socket !== 'none').toBe(['connecting', 'greeting', 'open'].includes(state));
-        expect(deadline !== undefined).toBe(['connecting', 'greeting', 'open', 'waiting'].includes(state));
+        expect(deadline < Infinity).toBe(['connecting', 'greeting', 'open', 'waiting'].includes(state));
       }
     }),
     { numRuns: 500 },

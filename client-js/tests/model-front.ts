@@ -148,7 +148,7 @@ export class ModelSession {
     else if (frame.type === 'ping') this.say({ type: 'pong' });
     else if (frame.type === 'subscribe') this.#subscribe(frame);
     else if (frame.type === 'unsubscribe') this.#unsubscribe(frame);
-    else {
+    else if (frame.type === 'dispatch') {
       this.numbers.push(frame.number);
       const before = this.down.length;
       const outcome = this.#front.dispatch(this.#hello.client, frame);

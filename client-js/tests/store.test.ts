@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Snapshot, Subscribed, Update } from '../src/frames.ts';
-import { Store } from '../src/store.ts';
+import { begin, follow, forget, isLive, makeStore, replace } from '../src/store.ts';
+import type { Store } from '../src/store.ts';
 
 const snapshot = (version: number, epoch = 'e'): Snapshot => ({
   ...{ type: 'snapshot', store: 's', epoch, version },
@@ -16,30 +17,30 @@ const subscribed = (version: number, resumed: boolean, epoch = 'e'): Subscribed 
 
 /** A store that is fed and at a version. */
 function storeAt(version: number): Store {
-  const store = new Store('s');
-  store.begin(subscribed(version, false));
-  store.replace(snapshot(version));
+  const store = makeStore('s');
+  begin(store, subscribed(version, false));
+  replace(store, snapshot(version));
   return store;
 }
 
 describe('an update (§3)', () => {
   test('is applied where the last one ended, also over several versions', () => {
     const store = storeAt(4);
-    expect(store.update(update(4, 9))).toBe(true);
-    expect([store.version, store.document]).toEqual([9, { at: 9 }]);
+    expect(follow(store, update(4, 9))).toBe(true);
+    expect([store.position?.version, store.document]).toEqual([9, { at: 9 }]);
   });
 
   test('is ignored if its version is known already', () => {
     const store = storeAt(4);
-    expect(store.update(update(2, 4))).toBe(true);
-    expect([store.version, store.document]).toEqual([4, { at: 4 }]);
+    expect(follow(store, update(2, 4))).toBe(true);
+    expect([store.position?.version, store.document]).toEqual([4, { at: 4 }]);
   });
 
   test('may be empty: the version moves, the document does not', () => {
     const store = storeAt(4);
     const before = store.document;
-    store.update({ ...update(4, 5), patch: [] });
-    expect(store.version).toBe(5);
+    follow(store, { ...update(4, 5), patch: [] });
+    expect(store.position?.version).toBe(5);
     expect(store.document).toBe(before);
   });
 
@@ -50,77 +51,77 @@ describe('an update (§3)', () => {
     ['with a patch that does not fit', { ...update(4, 5), patch: [{ op: 'remove' as const, path: '/nothing' }] }],
   ])('%s is a gap, and changes nothing', (_name, gap) => {
     const store = storeAt(4);
-    expect(store.update(gap)).toBe(false);
-    expect([store.version, store.document]).toEqual([4, { at: 4 }]);
+    expect(follow(store, gap)).toBe(false);
+    expect([store.position?.version, store.document]).toEqual([4, { at: 4 }]);
   });
 
   test('is ignored while a snapshot is on its way', () => {
     const store = storeAt(4);
-    store.pause();
-    store.begin(subscribed(8, false));
-    expect(store.update(update(7, 8))).toBe(true);
+    store.feed = 'nothing';
+    begin(store, subscribed(8, false));
+    expect(follow(store, update(7, 8))).toBe(true);
     expect(store.document).toEqual({ at: 4 });
   });
 });
 
 describe('live', () => {
   test('from the snapshot on, and not while the connection is lost', () => {
-    const store = new Store('s');
-    store.begin(subscribed(1, false));
-    expect(store.live).toBe(false);
-    store.replace(snapshot(1));
-    expect(store.live).toBe(true);
-    store.pause();
-    expect(store.live).toBe(false);
+    const store = makeStore('s');
+    begin(store, subscribed(1, false));
+    expect(isLive(store)).toBe(false);
+    replace(store, snapshot(1));
+    expect(isLive(store)).toBe(true);
+    store.feed = 'nothing';
+    expect(isLive(store)).toBe(false);
     expect(store.document).toEqual({ at: 1 });
   });
 
   test('after a resume, once the promised version is reached', () => {
     const store = storeAt(4);
-    store.pause();
-    expect(store.resume).toEqual({ epoch: 'e', version: 4 });
-    expect(store.begin(subscribed(6, true))).toBe(true);
-    expect(store.live).toBe(false);
-    store.update(update(4, 6));
-    expect(store.live).toBe(true);
+    store.feed = 'nothing';
+    expect(store.position).toEqual({ epoch: 'e', version: 4 });
+    expect(begin(store, subscribed(6, true))).toBe(true);
+    expect(isLive(store)).toBe(false);
+    follow(store, update(4, 6));
+    expect(isLive(store)).toBe(true);
   });
 
   test('all the while if a second subscription joins', () => {
     const store = storeAt(4);
-    store.begin(subscribed(6, true));
-    expect(store.live).toBe(true);
+    begin(store, subscribed(6, true));
+    expect(isLive(store)).toBe(true);
   });
 });
 
 describe('a resume', () => {
   test('keeps the old document until the snapshot comes', () => {
     const store = storeAt(4);
-    store.pause();
-    store.begin(subscribed(1, false, 'new'));
+    store.feed = 'nothing';
+    begin(store, subscribed(1, false, 'new'));
     expect(store.document).toEqual({ at: 4 });
-    store.replace(snapshot(1, 'new'));
-    expect([store.version, store.document]).toEqual([1, { at: 1 }]);
+    replace(store, snapshot(1, 'new'));
+    expect([store.position?.version, store.document]).toEqual([1, { at: 1 }]);
   });
 
   test('of what is not held cannot be', () => {
-    expect(new Store('s').begin(subscribed(4, true))).toBe(false);
+    expect(begin(makeStore('s'), subscribed(4, true))).toBe(false);
     const store = storeAt(4);
-    store.pause();
-    expect(store.begin(subscribed(5, true, 'other'))).toBe(false);
+    store.feed = 'nothing';
+    expect(begin(store, subscribed(5, true, 'other'))).toBe(false);
   });
 
   test('after a gap begins from nothing', () => {
     const store = storeAt(4);
-    store.forget();
-    expect(store.resume).toEqual({});
+    forget(store);
+    expect(store.position).toBeUndefined();
     expect(store.document).toEqual({ at: 4 });
   });
 
   test('takes no frames that were on their way to a subscription that has ended', () => {
     const store = storeAt(4);
-    store.pause();
-    store.replace(snapshot(9));
-    store.update(update(4, 5));
-    expect([store.version, store.document]).toEqual([4, { at: 4 }]);
+    store.feed = 'nothing';
+    replace(store, snapshot(9));
+    follow(store, update(4, 5));
+    expect([store.position?.version, store.document]).toEqual([4, { at: 4 }]);
   });
 });

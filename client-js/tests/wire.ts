@@ -28,15 +28,13 @@ export class Wires {
 
   readonly transport: Transport = (_url, listener) => {
     const wire: Wire = { session: new ModelSession(this.#front), listener, up: [], opened: false };
-    this.live.add(wire);
-    this.count += 1;
-    this.most = Math.max(this.most, this.live.size);
+    this.add(wire);
     return {
       send: (text) => {
         if (!wire.opened) throw new Error('sent before the socket was open');
         if (this.live.has(wire)) wire.up.push(text);
       },
-      close: () => this.#drop(wire),
+      close: () => this.drop(wire),
     };
   };
 
@@ -71,7 +69,7 @@ export class Wires {
   cut(code = 1006, reason = ''): boolean {
     const { wire } = this;
     if (wire === undefined) return false;
-    this.#drop(wire);
+    this.drop(wire);
     wire.listener.closed(code, reason);
     return true;
   }
@@ -82,7 +80,13 @@ export class Wires {
     while (this.up() || this.down());
   }
 
-  #drop(wire: Wire): void {
+  protected add(wire: Wire): void {
+    this.live.add(wire);
+    this.count += 1;
+    this.most = Math.max(this.most, this.live.size);
+  }
+
+  protected drop(wire: Wire): void {
     this.live.delete(wire);
     wire.session.close();
   }

@@ -2,26 +2,30 @@
 
 import asyncio
 import json
+import subprocess
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import asyncpg
 import httpx
+import pytest
 
 from fluxwire import frames, token
 from fluxwire.chaos.chains import Chains
 from fluxwire.check import difference
 from fluxwire.client import Client
 from fluxwire.session import Session
+from tests.browser.test_chat import node_program
 from tests.services import scratch_folder
 
-from .test_run import fetch, up
+from .test_run import Up, fetch, up
 
 WELCOME = json.dumps({"type": "welcome", "protocol": 1, "actor": "ada", "max_frame": 65_536, "heartbeat_ms": 25_000})
 """Has the session say at once what it would say after the front's."""
 MESSAGES = 40
 ROUNDS = 12
-BODIES = "select array_agg(body order by sent_at) from chat.message where author = 'ada'"
+BODIES = "select array_agg(body order by sent_at) from chat.message where room = 'r' and author = 'ada'"
 
 
 class Fallback:
@@ -73,58 +77,84 @@ class Fallback:
                     yield
 
 
-async def test_a_client_without_websocket() -> None:
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Up]:
+    """Two fronts behind one port."""
+    with scratch_folder() as folder, up(folder / "data") as running:
+        yield running
+
+
+def bearer_of(stack: Up, actor: str) -> str:
+    return token.sign(token.read_key(stack.data / "key"), actor, lifetime=600, now=time.time())
+
+
+def test_typescript_clients_without_websocket(stack: Up) -> None:
+    """One over events and one over long polls, at whichever front takes the request: every message once, in order."""
+    program = node_program()
+    script = Path(__file__).parent / "without_websocket.mjs"
+    url = f"ws://127.0.0.1:{stack.port}/ws"
+    words = [program, str(script), url, bearer_of(stack, "ada"), bearer_of(stack, "bob"), str(MESSAGES)]
+    said = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert said.returncode == 0, said.stderr
+    held = json.loads(said.stdout)
+    assert held["first"] == held["second"]
+    bodies = stack.fetch("select array_agg(body order by sent_at) from chat.message where room = 'without'")
+    for which in range(2):
+        own = [body for body in bodies if body.startswith(f"{which}.")]
+        assert own == [f"{which}.{number}" for number in range(MESSAGES)]
+    shown = held["first"]["messages"].values()
+    assert sorted(message["body"] for message in shown) == sorted(bodies)
+
+
+async def test_a_client_without_websocket(stack: Up) -> None:
     """Events, then long polls at any front, while others write: an unbroken chain, and no action lost or doubled."""
-    with scratch_folder() as folder, up(folder / "data") as stack:
-        key = token.read_key(folder / "data" / "key")
-        base = f"http://127.0.0.1:{stack.port}"
+    base = f"http://127.0.0.1:{stack.port}"
 
-        def bearer(actor: str) -> str:
-            return token.sign(key, actor, lifetime=600, now=time.time())
+    def bearer(actor: str) -> str:
+        return bearer_of(stack, actor)
 
-        async with asyncio.timeout(90), Client(f"ws://127.0.0.1:{stack.port}/ws", bearer("bob")) as bob:
-            await bob.dispatch("create_room", {"room": "r"})
-            await bob.dispatch("join_room", {"room": "r"})
-            ada = Fallback(base, bearer("ada"))
-            room = ada.session.subscribe("room", {"room": "r"})
-            joined = ada.session.dispatch("join_room", {"room": "r"})
-            writing = asyncio.create_task(write(bob))
+    async with asyncio.timeout(90), Client(f"ws://127.0.0.1:{stack.port}/ws", bearer("bob")) as bob:
+        await bob.dispatch("create_room", {"room": "r"})
+        await bob.dispatch("join_room", {"room": "r"})
+        ada = Fallback(base, bearer("ada"))
+        room = ada.session.subscribe("room", {"room": "r"})
+        joined = ada.session.dispatch("join_room", {"room": "r"})
+        writing = asyncio.create_task(write(bob))
 
-            events = 0
-            async for _ in ada.listen():
-                events += 1
-                if events > MESSAGES // 2:
-                    break
-            posted = []
-            for number in range(ROUNDS):
-                posted += [
-                    ada.session.dispatch("post_message", {"room": "r", "body": f"{number}.{place}"})
-                    for place in range(3)
-                ]
-                # Now and then nobody waits for the answer: the next request says it all again.
-                polling = asyncio.create_task(ada.poll())
-                if number % 4 == 3:
-                    await asyncio.wait([polling], timeout=0.002)
-                    polling.cancel()
-                    await asyncio.gather(polling, return_exceptions=True)
-                else:
-                    await polling
-            await writing
-            while ada.session.unanswered:
-                await ada.poll()
-            await asyncio.gather(joined, *posted)
+        events = 0
+        async for _ in ada.listen():
+            events += 1
+            if events > MESSAGES // 2:
+                break
+        posted = []
+        for number in range(ROUNDS):
+            posted += [
+                ada.session.dispatch("post_message", {"room": "r", "body": f"{number}.{place}"}) for place in range(3)
+            ]
+            # Now and then nobody waits for the answer: the next request says it all again.
+            polling = asyncio.create_task(ada.poll())
+            if number % 4 == 3:
+                await asyncio.wait([polling], timeout=0.002)
+                polling.cancel()
+                await asyncio.gather(polling, return_exceptions=True)
+            else:
+                await polling
+        await writing
+        while ada.session.unanswered:
+            await ada.poll()
+        await asyncio.gather(joined, *posted)
 
-            newest = bob.subscribe("room", {"room": "r"})
-            await newest.ready()
-            while room.version < newest.version:
-                await ada.poll()
-            assert room.document == newest.document
-            assert ada.broken == []
-            connection = await asyncpg.connect(stack.state()["database_url"])
-            assert await difference(connection, newest, 10.0) is None
-            await connection.close()
-        bodies = await fetch(stack.state()["database_url"], BODIES)
-        assert bodies == [f"{number}.{place}" for number in range(ROUNDS) for place in range(3)]
+        newest = bob.subscribe("room", {"room": "r"})
+        await newest.ready()
+        while room.version < newest.version:
+            await ada.poll()
+        assert room.document == newest.document
+        assert ada.broken == []
+        connection = await asyncpg.connect(stack.state()["database_url"])
+        assert await difference(connection, newest, 10.0) is None
+        await connection.close()
+    bodies = await fetch(stack.state()["database_url"], BODIES)
+    assert bodies == [f"{number}.{place}" for number in range(ROUNDS) for place in range(3)]
 
 
 async def write(client: Client) -> None:
