@@ -97,6 +97,7 @@ class Hub:
         "_stores",
         "_traces",
         "_trail",
+        "_waiting",
         "front",
         "full",
         "metrics",
@@ -116,6 +117,7 @@ class Hub:
         self._registration = Registration()
         self._stores = Stores(outbox=self._outbox, ask=self._put, registration=self._registration)
         self._openings = Openings()
+        self._waiting: dict[str, deque[tuple[Subscription, str, str]]] = {}  # by actor, who opens too many
         self._deflater = Deflater()
         self._clients: dict[int, Client] = {}
         self._numbers = 0
@@ -293,6 +295,7 @@ class Hub:
             if client in resend or unanswered.overdue(now, moving=now - self._answered_at < PATIENCE):
                 self._put_all(unanswered.again(now))
         self._put_all(self._openings.again(now))
+        self._open_waiting(now)
         self._stores.sweep(now)
         for client in self._rounds.due(self._clients, now):
             self._ask_about(client, now)
@@ -388,13 +391,34 @@ class Hub:
             position = Position(*request.position) if request.position is not None else None
             subscription = client.subscriptions[request.id] = Subscription(client, request.id, position)
             params = bytes(request.params).decode()
-            key = self._openings.known(request.name, params, client.identity, now)
-            if key is not None:
-                self._stores.hold(subscription, key, now)
-                continue
-            question = self._openings.ask(request.name, params, subscription, now)
-            if question is not None:
-                self._put(question)
+            if not self._open(subscription, request.name, params, now):
+                waiting = self._waiting.setdefault(client.identity.actor, deque())
+                waiting.append((subscription, request.name, params))
+
+    def _open(self, subscription: Subscription, name: str, params: str, now: float) -> bool:
+        """Open a store for a client, unless its actor has had too many looked for already."""
+        identity = subscription.client.identity
+        key = self._openings.known(name, params, identity, now)
+        if key is not None:
+            self._stores.hold(subscription, key, now)
+            return True
+        if not self._rules.openings.spend(identity.actor, now):
+            return False
+        question = self._openings.ask(name, params, subscription, now)
+        if question is not None:
+            self._put(question)
+        return True
+
+    def _open_waiting(self, now: float) -> None:
+        """Open what waited for its turn."""
+        for actor, waiting in list(self._waiting.items()):
+            while waiting:
+                subscription, name, params = waiting[0]
+                if subscription.wanted and not self._open(subscription, name, params, now):
+                    break
+                waiting.popleft()
+            else:
+                del self._waiting[actor]
 
     def _recheck(self, name: str, now: float) -> None:
         self._put_all(self._openings.doubt(name, now))

@@ -23,6 +23,8 @@ class Limits:
     """Of one actor at once; FLUXWIRE_ACTOR_CONNECTIONS."""
     actor_actions: int = 1_000
     """Actions of one actor; FLUXWIRE_ACTOR_ACTIONS."""
+    actor_openings: int = 500
+    """Stores that one actor has the database asked for; FLUXWIRE_ACTOR_OPENINGS."""
     frames: int = 2_000
     """Frames of one connection; FLUXWIRE_FRAMES."""
     subscriptions: int = 10_000

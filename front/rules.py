@@ -26,6 +26,7 @@ class Rules:
         "guests",
         "leaving",
         "limits",
+        "openings",
         "origins",
         "proxies",
         "refusals",
@@ -48,6 +49,8 @@ class Rules:
         """Connections by address; their rate is that of new ones."""
         self.actors = Ledger(limits.actor_connections, limits.actor_actions)
         """Connections by actor; their rate is that of actions."""
+        self.openings = Ledger(0, limits.actor_openings)
+        """By actor; their rate is that of stores that the database is asked for."""
         self.frames = Bucket(limits.frames)
         self.refusals = Refusals()
         self.guests = guests

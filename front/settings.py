@@ -120,6 +120,7 @@ def _settings(reader: "_Reader") -> Settings:
         address_rate=reader.number("FLUXWIRE_ADDRESS_RATE", most.address_rate),
         actor_connections=reader.number("FLUXWIRE_ACTOR_CONNECTIONS", most.actor_connections),
         actor_actions=reader.number("FLUXWIRE_ACTOR_ACTIONS", most.actor_actions),
+        actor_openings=reader.number("FLUXWIRE_ACTOR_OPENINGS", most.actor_openings),
         frames=reader.number("FLUXWIRE_FRAMES", most.frames),
         subscriptions=reader.number("FLUXWIRE_SUBSCRIPTIONS", most.subscriptions),
     )

@@ -28,6 +28,8 @@ from front.clients import MOST_UNANSWERED
 from front.frames import Dispatch, StoreRequest, Subscribe, websocket_frame
 from front.gates import Identity
 from front.hub import FRESH, PARCEL, PARCEL_BYTES, Hub
+from front.limits import Limits
+from front.rules import Rules
 from front.runs import runs
 from front.stores import COMPARED, GRACE, ON_ITS_WAY, PATIENCE
 
@@ -571,6 +573,45 @@ def test_parcels_are_capped_by_weight() -> None:
         world.hub.receive(client.client, frame, world.now)
     parcels = [world.hub.parcel() for _ in range(3)]
     assert [len(parcel.messages) if parcel else 0 for parcel in parcels] == [2, 2, 0]
+
+
+def test_who_enumerates_stores_waits_for_them() -> None:
+    """The database is asked for so many a second on behalf of one actor; what is warm costs nothing, nor do others."""
+    world = World(Rules(limits=Limits(actor_openings=2)))
+    ada, bob, again = world.connect("ada"), world.connect("bob"), world.connect("ada")
+    for number in range(50):
+        world.subscribe(ada, f"cold{number}")
+    world.talk()
+    assert len(ada.documents) == 20, "ten seconds' worth at once"
+    world.subscribe(bob, "cold30")
+    world.subscribe(again, "cold0")
+    world.talk()
+    assert (list(bob.documents), list(again.documents)) == (["cold30{}"], ["cold0{}"])
+    for _ in range(8):
+        world.pass_time(0.25)
+        world.talk()
+    assert len(ada.documents) in {24, 25}, "two a second, and bob's for nothing"
+    for _ in range(60):
+        world.pass_time(0.25)
+        world.talk()
+    assert len(ada.documents) == 50
+
+
+def test_who_enumerates_and_leaves_is_forgotten() -> None:
+    world = World(Rules(limits=Limits(actor_openings=1)))
+    ada, eve = world.connect(), world.connect()
+    for number in range(40):
+        world.subscribe(ada, f"cold{number}")
+        world.subscribe(eve, f"cold{number + 100}")
+    for number in range(15, 40):
+        world.unsubscribe(ada, number + 1)
+    world.close(eve)
+    for _ in range(60):
+        world.pass_time(0.25)
+        world.talk()
+    assert len(ada.documents) == 15
+    assert not world.hub._waiting
+    assert sum(isinstance(message, Open) for message in world.asked) <= 20 + 15
 
 
 def test_a_store_stays_warm_for_a_while() -> None:

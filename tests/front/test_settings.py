@@ -44,6 +44,7 @@ def test_everything_set(tmp_path: Path) -> None:
             "FLUXWIRE_ADDRESS_RATE": "2",
             "FLUXWIRE_ACTOR_CONNECTIONS": "3",
             "FLUXWIRE_ACTOR_ACTIONS": "4",
+            "FLUXWIRE_ACTOR_OPENINGS": "6",
             "FLUXWIRE_FRAMES": "5",
             "FLUXWIRE_SUBSCRIPTIONS": "0",
         }
@@ -61,7 +62,7 @@ def test_everything_set(tmp_path: Path) -> None:
         origins=("https://app.example.com", "http://localhost:5173"),
         cookie="__Host-session",
         proxies=(ip_network("10.0.0.0/8"), ip_network("fd00::1")),
-        limits=Limits(1, 2, 3, 4, 5, 0),
+        limits=Limits(1, 2, 3, 4, 6, 5, 0),
         jwks_url="https://login.example.com/keys",
         audience="shop",
         issuer="https://login.example.com/",

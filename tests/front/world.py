@@ -12,6 +12,7 @@ from front.clients import Client
 from front.frames import Dispatch, Subscribe, Unsubscribe, parse
 from front.gates import Identity
 from front.hub import Hub
+from front.rules import Rules
 from front.runs import runs
 
 from .truth import Truth
@@ -116,9 +117,9 @@ class Simulated:
 class World:
     """The hub, its clients, and the truth."""
 
-    def __init__(self) -> None:
+    def __init__(self, rules: Rules | None = None) -> None:
         self.now = 1000.0
-        self.hub = Hub(front="f")
+        self.hub = Hub(front="f", rules=rules)
         self.truth = Truth("1")
         self.clients: list[Simulated] = []
         self.asked: list[FrontMessage] = []
