@@ -9,9 +9,12 @@
  * it again as it was. So exactly-once does not depend on the locks. Where there are none, two pages may take over the
  * same action, and the database still applies it once.
  */
+import type { Observable } from './client.ts';
+import type { FluxError } from './errors.ts';
 import { randomId } from './id.ts';
 import { isObject } from './json.ts';
-import type { KeptAction, NumberedAction } from './outbox.ts';
+import type { JsonObject } from './json.ts';
+import type { Brought, KeptAction, NumberedAction } from './outbox.ts';
 import type { Page, Persistence } from './persistence.ts';
 import { indexedDbStorage } from './storage.ts';
 import type { DeviceStorage } from './storage.ts';
@@ -29,16 +32,34 @@ export interface PersistOptions {
   locks?: Pick<LockManager, 'request'>;
   /** The most that documents may take, in characters of JSON; the least recently changed are left out. */
   maxSize?: number;
+  /** Actions that are kept when they are refused, until somebody dismisses them: `[actions.post_message]`. */
+  keepFailed?: readonly { readonly name: string }[];
   /** Something could not be read or written. The client works on without. */
   onError?: (error: unknown) => void;
 }
 
-/** Keep an actor's actions and documents on this device: `createClient({ persistence: persist({ actor }) })`. */
-export function persist(options: PersistOptions): Persistence {
-  return new DevicePersistence(options);
+/** An action that was refused, and why. Nothing sends it again: dismiss it and dispatch another one. */
+export interface FailedAction extends Brought {
+  readonly error: Pick<FluxError, 'code' | 'message'>;
 }
 
-class DevicePersistence implements Persistence {
+/** What {@link persist} gives: for a client, and for those who show what has failed. */
+export interface DevicePersistence extends Persistence {
+  /** The actions of {@link PersistOptions.keepFailed} that were refused, also before a reload; the oldest first. */
+  readonly failed: Observable<readonly FailedAction[]>;
+  /** Keep a failed action no longer. */
+  dismiss(id: string): void;
+}
+
+/** Keep an actor's actions and documents on this device: `createClient({ persistence: persist({ actor }) })`. */
+export function persist(options: PersistOptions): DevicePersistence {
+  return new Device(options);
+}
+
+/** Failed actions kept at most; the oldest go first. */
+const MOST_FAILED = 100;
+
+class Device implements DevicePersistence {
   readonly actor: string;
   readonly #storage: DeviceStorage;
   readonly #locks: Pick<LockManager, 'request'> | undefined;
@@ -46,8 +67,11 @@ class DevicePersistence implements Persistence {
   readonly #onError: (error: unknown) => void;
   readonly #root: string;
   readonly #session = randomId();
-  /** Sessions that this page may write to: by action, since it may be one that was taken over. */
-  readonly #sessionOf = new Map<string, string>();
+  /** What this page has to answer for, with the session it is kept in: that may be one that was taken over. */
+  readonly #kept = new Map<string, { session: string; action: KeptAction }>();
+  readonly #keepFailed: ReadonlySet<string>;
+  readonly #listeners = new Set<() => void>();
+  #failed: readonly FailedAction[] = [];
   /** Documents as they are kept, by key, with their sizes: the least recently changed first. */
   readonly #documents = new Map<string, { document: unknown; size: number }>();
   readonly #closing = new AbortController();
@@ -60,11 +84,13 @@ class DevicePersistence implements Persistence {
   #release: () => void = () => undefined;
   readonly #released: Promise<void>;
 
-  constructor({ actor, storage, locks, maxSize = 5_000_000, onError = () => undefined }: PersistOptions) {
+  constructor(options: PersistOptions) {
+    const { actor, storage, locks, maxSize = 5_000_000, keepFailed = [], onError = () => undefined } = options;
     this.actor = actor;
     this.#storage = storage ?? indexedDbStorage();
     this.#locks = locks ?? globalThis.navigator?.locks;
     this.#maxSize = maxSize;
+    this.#keepFailed = new Set(keepFailed.map(({ name }) => name));
     this.#onError = onError;
     // As JSON it ends with a quote: no actor's root is the beginning of another's.
     this.#root = `${JSON.stringify(actor)}/`;
@@ -98,6 +124,7 @@ class DevicePersistence implements Persistence {
     await this.#lock(this.#session, true);
     const kept = await this.#storage.list(this.#root);
     hydrate(kept.flatMap(([key, value]) => this.#document(key, value) ?? []));
+    this.#fail(kept.flatMap(([key, value]) => (isFailed(value) && key === this.#failedKey(value.id) ? [value] : [])));
     const sessions = new Set(kept.flatMap(([key]) => this.#sessionIn(key) ?? []));
     const actions: KeptAction[] = [];
     for (const session of sessions) {
@@ -113,16 +140,36 @@ class DevicePersistence implements Persistence {
   }
 
   keep(action: KeptAction): void {
-    const session = this.#sessionOf.get(action.id) ?? this.#session;
-    this.#sessionOf.set(action.id, session);
+    const session = this.#kept.get(action.id)?.session ?? this.#session;
+    this.#kept.set(action.id, { session, action });
     this.#write(this.#actionKey(session, action.id), action);
   }
 
-  forget(id: string): void {
-    const session = this.#sessionOf.get(id);
-    if (session === undefined) return;
-    this.#sessionOf.delete(id);
-    this.#write(this.#actionKey(session, id), undefined);
+  forget(id: string, error?: FluxError): void {
+    const kept = this.#kept.get(id);
+    if (kept === undefined) return;
+    this.#kept.delete(id);
+    this.#write(this.#actionKey(kept.session, id), undefined);
+    if (error === undefined || !this.#keepFailed.has(kept.action.name)) return;
+    const { name, params, at } = kept.action;
+    const { code, message } = error;
+    const failed = { id, name, params, at, error: { code, message } };
+    // Both in one write: after a crash it is either on its way or failed.
+    this.#write(this.#failedKey(id), failed);
+    this.#fail([failed]);
+  }
+
+  readonly failed: Observable<readonly FailedAction[]> = {
+    get: () => this.#failed,
+    subscribe: (listener) => {
+      this.#listeners.add(listener);
+      return () => this.#listeners.delete(listener);
+    },
+  };
+
+  dismiss(id: string): void {
+    this.#write(this.#failedKey(id), undefined);
+    this.#show(this.#failed.filter((one) => one.id !== id));
   }
 
   changed(last = false): void {
@@ -168,6 +215,7 @@ class DevicePersistence implements Persistence {
 
   async wipe(): Promise<void> {
     this.#page = undefined;
+    this.#show([]);
     try {
       await this.#writing;
       const kept = await this.#storage.list(this.#root);
@@ -200,8 +248,25 @@ class DevicePersistence implements Persistence {
   async #take(session: string): Promise<KeptAction[]> {
     const kept = await this.#storage.list(this.#actionKey(session, ''));
     const actions = kept.flatMap(([, value]) => (isKeptAction(value) ? [value] : []));
-    for (const { id } of actions) this.#sessionOf.set(id, session);
+    for (const action of actions) this.#kept.set(action.id, { session, action });
     return actions;
+  }
+
+  /** More that has failed, in the order in which it was brought. */
+  #fail(more: readonly FailedAction[]): void {
+    if (more.length === 0) return;
+    const all = [...this.#failed, ...more].sort((a, b) => a.at - b.at);
+    for (const { id } of all.slice(0, -MOST_FAILED)) this.#write(this.#failedKey(id), undefined);
+    this.#show(all.slice(-MOST_FAILED));
+  }
+
+  #show(failed: readonly FailedAction[]): void {
+    this.#failed = failed;
+    for (const listener of [...this.#listeners]) listener();
+  }
+
+  #failedKey(id: string): string {
+    return `${this.#root}failed/${id}`;
   }
 
   #actionKey(session: string, id: string): string {
@@ -268,11 +333,20 @@ function inTime<Value>(work: Promise<Value>): Promise<Value> {
   return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }
 
-function isKeptAction(value: unknown): value is KeptAction {
+function isBrought(value: unknown): value is Brought & JsonObject {
   if (!isObject(value)) return false;
-  const { id, client, number, name, params, at } = value;
-  const texts = [id, client, name].every((text) => typeof text === 'string');
-  return texts && Number.isSafeInteger(number) && isObject(params) && typeof at === 'number';
+  const { id, name, params, at } = value;
+  return typeof id === 'string' && typeof name === 'string' && isObject(params) && typeof at === 'number';
+}
+
+function isKeptAction(value: unknown): value is KeptAction {
+  return isBrought(value) && typeof value['client'] === 'string' && Number.isSafeInteger(value['number']);
+}
+
+function isFailed(value: unknown): value is FailedAction {
+  if (!isBrought(value) || !isObject(value['error'])) return false;
+  const { code, message } = value['error'];
+  return typeof code === 'string' && typeof message === 'string';
 }
 
 function isKeptStore(value: unknown): value is KeptStore {

@@ -23,13 +23,25 @@ export function indexedDbStorage(name = 'fluxwire'): DeviceStorage {
   const open = (): Promise<IDBDatabase> => {
     opened ??= new Promise((resolve, reject) => {
       const request = indexedDB.open(name, 1);
+      // What is broken or gone now may be there the next time.
+      const again = (): void => {
+        opened = undefined;
+      };
       request.onupgradeneeded = () => request.result.createObjectStore(TABLE);
       request.onsuccess = () => {
+        const database = request.result;
         // Someone else deletes or upgrades it: do not stand in the way.
-        request.result.onversionchange = () => request.result.close();
-        resolve(request.result);
+        database.onversionchange = () => {
+          database.close();
+          again();
+        };
+        database.onclose = again;
+        resolve(database);
       };
-      request.onerror = () => reject(request.error);
+      request.onerror = () => {
+        again();
+        reject(request.error);
+      };
     });
     return opened;
   };

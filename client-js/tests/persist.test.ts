@@ -4,7 +4,7 @@ import { createClient, predict } from '../src/client.ts';
 import type { Client, ClientOptions } from '../src/client.ts';
 import type { Json } from '../src/json.ts';
 import { persist } from '../src/persist.ts';
-import type { PersistOptions } from '../src/persist.ts';
+import type { DevicePersistence, PersistOptions } from '../src/persist.ts';
 import { defineAction, defineStore } from '../src/refs.ts';
 import { Device, Tab } from './device.ts';
 import { ModelFront } from './model-front.ts';
@@ -20,6 +20,7 @@ const refuse = defineAction<{ item: Json }>('refuse');
 
 interface Page {
   client: Client;
+  kept: DevicePersistence;
   wires: Wires;
   tab: Tab;
   /** Codes of actions whose callers are gone. */
@@ -35,14 +36,15 @@ async function opens(options: Partial<PersistOptions> = {}, more: Partial<Client
   const wires = new Wires(front);
   const late: string[] = [];
   const { storage, locks } = tab;
+  const kept = persist({ actor: 'ada', storage, locks, ...options });
   const client = createClient({
     ...{ url: 'ws://front/ws', token: 't', transport: wires.transport },
-    persistence: persist({ actor: 'ada', storage, locks, ...options }),
+    persistence: kept,
     predictions: [predict(both, (stores, { item }) => stores.update(a({}), ({ items }) => ({ items: [...items, item] })))],
     onLateError: ({ code }, { params }) => late.push(`${String(params['item'])}: ${code}`),
     ...more,
   });
-  const page = { client, wires, tab, late };
+  const page = { client, kept, wires, tab, late };
   pages.push(page);
   await ready();
   return page;
@@ -174,6 +176,45 @@ describe('actions', () => {
     expect(second.late).toEqual(['mine: no']);
   });
 
+  test('refused ones that are to be kept are there until they are dismissed, whoever heard of them', async () => {
+    const keepFailed = [refuse];
+    const first = await opens({ keepFailed });
+    const [mine, told] = [first.client.dispatch(refuse, { item: 'mine' }), vi.fn()];
+    first.kept.failed.subscribe(told);
+    await settled();
+    await expect(mine).rejects.toMatchObject({ code: 'no' });
+    quiet(first.client.dispatch(both, { item: 'fine' }));
+    await settled();
+    expect(told).toHaveBeenCalledTimes(1);
+    // Sent, and the page ends before it hears of it.
+    quiet(first.client.dispatch(refuse, { item: 'away' }));
+    await ready();
+    crashes(first);
+    const second = await opens({ keepFailed });
+    await settled();
+    const items = (page: Page): unknown[] => page.kept.failed.get().map(({ params }) => params['item']);
+    expect(items(second)).toEqual(['mine', 'away']);
+    expect(second.kept.failed.get()[1]).toMatchObject({ name: 'refuse', error: { code: 'no', message: 'No.' } });
+    second.kept.dismiss(second.kept.failed.get()[0]?.id ?? '');
+    await ready();
+    crashes(second);
+    const third = await opens({ keepFailed });
+    await settled();
+    expect(items(third)).toEqual(['away']);
+    await third.client.close({ wipe: true });
+    expect(items(third)).toEqual([]);
+    expect(await device.storage.list('')).toEqual([]);
+  });
+
+  test('a hundred refused ones are kept, the newest', async () => {
+    const page = await opens({ keepFailed: [refuse] });
+    for (let item = 0; item < 103; item += 1) quiet(page.client.dispatch(refuse, { item }));
+    await settled();
+    const kept = page.kept.failed.get();
+    expect([kept.length, kept[0]?.params, kept.at(-1)?.params]).toEqual([100, { item: 3 }, { item: 102 }]);
+    expect(await device.storage.list('"ada"/failed/')).toHaveLength(100);
+  });
+
   test('that may have been applied under an id which the database has forgotten are told, not sent again', async () => {
     const first = await opens();
     const done = first.client.dispatch(both, { item: 1 });
@@ -291,6 +332,7 @@ describe('a bad device', () => {
     const rubbish = [null, 7, 'x', [], {}, { id: 'x', client: 'c', number: 'one', name: 'both', params: {}, at: 0 }];
     const keys = rubbish.flatMap((value, index) => [
       [`"ada"/action/s${index}/x`, value] as const,
+      [`"ada"/failed/x${index}`, value] as const,
       [`"ada"/store/s${index}/x`, value] as const,
       [`"ada"/${index}`, value] as const,
     ]);
