@@ -28,8 +28,8 @@ from fluxwire.stack.folder import choose
 from fluxwire.stack.progress import gauge
 from fluxwire.target import Divergence, Target, stop
 
-BATCH = 60
-"""Actions in one transaction."""
+BATCH = 500
+"""Actions in one transaction: more than a multiplexer takes, since nobody waits for them or reads beside them."""
 SHOW_EVERY = 0.5
 """Seconds between two looks at how far it is."""
 

@@ -114,7 +114,8 @@ begin
   perform set_config('flux.ordinal', '', true), set_config('flux.actor', '', true), set_config('flux.claims', '', true),
     set_config('flux.now', '', true), set_config('flux.seed', '', true);
 
-  _settled := flux.settle();
+  -- To a replay nobody listens.
+  _settled := flux.settle(tell => (dispatch.actions[1]).at is null);
   for _sent in
     select t.action as place, jsonb_object_agg(t.key, v.version) as stores
     from unnest(_settled.actions, _settled.touched) as t (action, key)

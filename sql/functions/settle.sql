@@ -1,4 +1,5 @@
 create or replace function flux.settle(
+  tell boolean default true,
   out actions integer[],
   out touched text[],
   out keys text[],
@@ -60,6 +61,11 @@ begin
   )
   select array_agg(r.key), array_agg(r.version) into settle.keys, settle.versions from risen r;
 
+  if not settle.tell then
+    delete from flux.change c where c.tx = _tx;
+    return;
+  end if;
+
   if 0 = any (_watches) then
     -- Said by flux.patch, and by flux.touch, whose ops are null: the multiplexer finds out how.
     select array_agg(c.key order by c.id), array_agg(c.ops order by c.id)
@@ -96,8 +102,9 @@ begin
 end;
 $$;
 
-comment on function flux.settle() is $$
-Turn what this transaction has changed into versions, patches and one doorbell.
+comment on function flux.settle(boolean) is $$
+Turn what this transaction has changed into versions, patches and one doorbell; into versions alone if nobody is to be
+told, since nobody listens.
 
 Returns which actions touched which stores, by their places in the batch, and the versions that these stores have now;
 two pairs of parallel arrays. Called at commit, by a deferred trigger, or by flux.dispatch at its end.
