@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 import asyncpg  # noqa: TID251 - the command line's own look into the log
 
+from fluxwire.archive import archive, trim
 from fluxwire.stack.database import connect, database_url
 from fluxwire.stack.errors import StackError
 
@@ -148,7 +149,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--follow", action="store_true", help="go on with what comes")
     parser.add_argument("--ndjson", action="store_true", help="everything that is known, one JSON object a line")
-    commands = parser.add_subparsers(dest="command", metavar="trim")
+    commands = parser.add_subparsers(dest="command", metavar="archive|trim")
+    keep = commands.add_parser("archive", help="write what is not in an archive yet, and read it back")
+    keep.add_argument("--to", required=True, metavar="WHERE", help="a folder, or a bucket: s3://bucket/prefix")
+    keep.add_argument("--before", type=instant, metavar="T", help="only actions before then (default: all)")
+    keep.add_argument(
+        "--trim", action="store_true", help="then drop the log's months that ended by then and are in the archive"
+    )
     trim = commands.add_parser("trim", help="drop the log's old months")
     trim.add_argument(
         "--before", type=instant, required=True, metavar="T", help="drop the months that had ended by then"
@@ -157,7 +164,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Show the log, or trim it."""
-    work = _trim(database_url(args.data), args.before) if args.command == "trim" else _show(args)
+    work = {"trim": _trim, "archive": _archive}.get(args.command, _show)(args)
     try:
         asyncio.run(work)
     except BrokenPipeError:  # `| head` has seen enough
@@ -193,10 +200,23 @@ async def _show(args: argparse.Namespace) -> None:
             raise StackError("The database went away.", str(exc)) from exc
 
 
-async def _trim(url: str, before: datetime) -> None:
-    async with connect(url) as connection:
-        dropped = await connection.fetchval("select flux.trim_log($1)", before)
-    print(f"{dropped} month{'' if dropped == 1 else 's'} of the action log dropped.")
+async def _trim(args: argparse.Namespace) -> None:
+    async with connect(database_url(args.data)) as connection:
+        dropped = await connection.fetchval("select flux.trim_log($1)", args.before)
+    _say_dropped(dropped)
+
+
+async def _archive(args: argparse.Namespace) -> None:
+    before = args.before or datetime.now(UTC)
+    async with connect(database_url(args.data)) as connection:
+        last = await archive(connection, args.to, before, print)
+        print(f"{args.to} has the log up to action {last}.")
+        if args.trim:
+            _say_dropped(await trim(connection, before, last))
+
+
+def _say_dropped(months: int) -> None:
+    print(f"{months} month{'' if months == 1 else 's'} of the action log dropped.")
 
 
 class _Table:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from pathlib import Path
+from typing import IO, NamedTuple
 
 import asyncpg  # noqa: TID251 - the command line's own look into the log
 import msgspec
@@ -188,16 +188,25 @@ class _Line(msgspec.Struct, frozen=True):
         return Logged(**{**fields, "link": bytes.fromhex(self.link.removeprefix("\\x"))})
 
 
+class Piece(NamedTuple):
+    """A file with a part of a log."""
+
+    name: str
+    open: Callable[[], AbstractContextManager[IO[bytes]]]
+    last: int | None = None
+    """The number of its last action, where it is known."""
+
+
 class ExportedLog:
     """A log as ``fluxwire log --ndjson`` and ``fluxwire log archive`` write it.
 
     Args:
-        path: The file, .ndjson or .ndjson.gz.
+        pieces: The files that it is in, in their order.
 
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, pieces: Sequence[Piece]) -> None:
+        self._pieces = pieces
 
     async def last(self, until: Until) -> int:
         """Tell the number of the last action to take; 0 if there is none."""
@@ -214,28 +223,37 @@ class ExportedLog:
             until: Where to end.
 
         Raises:
-            StackError: A line is no action, or the file cannot be read.
+            StackError: A line is no action, or a file cannot be read or is not whole.
 
         """
-        opener = gzip.open if self._path.suffix == ".gz" else open
-        decoder = msgspec.json.Decoder(_Line)
-        entries = []
-        try:
-            with opener(self._path, "rb") as lines:
-                for number, line in enumerate(lines, 1):
-                    try:
-                        entry = decoder.decode(line).logged()
-                    except (msgspec.MsgspecError, ValueError) as exc:
-                        raise StackError(f"{self._path}:{number} is no action of a log.", str(exc)) from None
-                    if entry.seq >= first and until.takes(entry):
-                        entries.append(entry)
-                    if len(entries) == CHUNK:
-                        yield entries
-                        entries = []
-        except (OSError, EOFError) as exc:
-            raise StackError(f"{self._path} cannot be read.", str(exc)) from exc
-        if entries:
-            yield entries
+        for piece in self._pieces:
+            if piece.last is None or piece.last >= first:
+                for entries in _chunks(piece):
+                    if taken := [entry for entry in entries if entry.seq >= first and until.takes(entry)]:
+                        yield taken
+
+
+def _chunks(piece: Piece) -> Iterator[list[Logged]]:
+    decoder = msgspec.json.Decoder(_Line)
+    entries: list[Logged] = []
+    last = None
+    try:
+        with piece.open() as lines:
+            for number, line in enumerate(lines, 1):
+                try:
+                    entries.append(decoder.decode(line).logged())
+                except (msgspec.MsgspecError, ValueError) as exc:
+                    raise StackError(f"{piece.name}:{number} is no action of a log.", str(exc)) from None
+                last = entries[-1].seq
+                if len(entries) == CHUNK:
+                    yield entries
+                    entries = []
+    except (OSError, EOFError) as exc:
+        raise StackError(f"{piece.name} cannot be read.", str(exc)) from exc
+    if piece.last not in (None, last):
+        raise BrokenLog(f"{piece.name} is not whole: it ends with action {last}.")
+    if entries:
+        yield entries
 
 
 Log = DatabaseLog | ExportedLog

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, suppress
@@ -18,9 +19,13 @@ from pathlib import Path
 import asyncpg  # noqa: TID251 - a replay is the command line's own business with the database
 import uvloop
 
+from fluxwire.archive import exported, foreign_in
+from fluxwire.baseline import restore
 from fluxwire.deploy import DeployError, deploy
+from fluxwire.environment import environment_differs
+from fluxwire.foreign import ForeignWrite, foreign_writes, told
 from fluxwire.log import instant
-from fluxwire.logged import DatabaseLog, ExportedLog, Log, Logged, Until
+from fluxwire.logged import DatabaseLog, Log, Logged, Until
 from fluxwire.stack import account, state
 from fluxwire.stack.database import connect, database_url
 from fluxwire.stack.errors import StackError
@@ -90,12 +95,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `fluxwire replay` takes."""
     parser.add_argument("--into", required=True, metavar="DSN", help="the database to build; the SQL is deployed to it")
     parser.add_argument(
-        "--log", type=Path, metavar="FILE", help="an export of the log (default: that of the running stack's database)"
+        "--log",
+        action="append",
+        metavar="WHERE",
+        help="an archive (a folder, s3://…) or an export of the log; several in their order"
+        " (default: the log of the running stack's database)",
     )
+    add_baseline(parser)
     parser.add_argument(
         "--until", type=until, default=Until(), metavar="SEQ|TIME", help="where to end (default: the end)"
     )
+    parser.add_argument(
+        "--store",
+        metavar="KEY",
+        help="only what touched this store, for a look at it: all else keeps its place in the log, and is not run",
+    )
     add_application(parser)
+
+
+def add_baseline(parser: argparse.ArgumentParser) -> None:
+    """Declare how to say where to begin."""
+    parser.add_argument(
+        "--from",
+        dest="baseline",
+        type=Path,
+        metavar="BASELINE",
+        help="a folder that `fluxwire baseline` made (default: begin with nothing)",
+    )
 
 
 def add_application(parser: argparse.ArgumentParser) -> None:
@@ -109,24 +135,55 @@ def add_application(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Replay, and say how far it came."""
+    """Replay, and say how far it came; the code is 1 if a bounded replay came out otherwise."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_perform(args))
-    return 0
+        return runner.run(_perform(args))
 
 
-async def _perform(args: argparse.Namespace) -> None:
-    await deploy_to(args.into, application_of(args))
-    async with Target.open(args.into) as target:
-        if args.log is not None:
-            done = await replay(ExportedLog(args.log), target, args.until, meter())
+async def _perform(args: argparse.Namespace) -> int:
+    otherwise: list[Divergence] = []
+    diverged = otherwise.append if args.store else stop
+    await prepare(args.into, args.baseline, application_of(args))
+    async with Target.open(args.into, args.store) as target:
+        began = (await target.position()).seq
+        written: list[ForeignWrite] = []
+        if args.log:
+            for where in args.log:
+                done = await replay(exported(where), target, args.until, meter(), diverged)
+                written += foreign_in(where, began, done)
         else:
             async with (
                 connect(database_url(args.data)) as connection,
                 connection.transaction(isolation="repeatable_read"),
             ):
-                done = await replay(DatabaseLog(connection), target, args.until, meter())
-    print(f"{done} actions replayed, none of them otherwise.")
+                for difference in await environment_differs(connection, target.connection):
+                    print(f"warning: {difference}", file=sys.stderr)
+                done = await replay(DatabaseLog(connection), target, args.until, meter(), diverged)
+                written += await foreign_writes(connection, began, done)
+        await target.make_durable()
+    if args.store:
+        print(
+            "\n".join([*map(str, otherwise), f"Replayed what touched {args.store}, {len(otherwise)} of it otherwise."])
+        )
+        return 1 if otherwise else 0
+    print(
+        "\n".join(
+            [*told(written), f"Replayed up to action {done}, from action {began + 1} on, none of them otherwise."]
+        )
+    )
+    return 0
+
+
+async def prepare(url: str, baseline: Path | None, application: Path | None) -> None:
+    """Bring a database to where a replay begins or goes on: a baseline, if there is one, and the application's SQL.
+
+    Raises:
+        StackError: It cannot be.
+
+    """
+    if baseline is not None:
+        await restore(url, baseline)
+    await deploy_to(url, application)
 
 
 def application_of(args: argparse.Namespace) -> Path | None:

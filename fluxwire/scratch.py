@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import asyncpg  # noqa: TID251 - the command line's own look into both databases
 
 from fluxwire.logged import DatabaseLog, Until
-from fluxwire.replay import deploy_to, meter, replay
+from fluxwire.replay import meter, prepare, replay
 from fluxwire.stack.database import connect
 from fluxwire.stack.errors import StackError
 from fluxwire.target import Divergence, Target, stop
@@ -20,7 +20,20 @@ from multiplexer.database import SESSION
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
-LAST = "select max(seq) from flux.action"
+LAST = "select seq from flux.latest()"
+# The columns of ICU and of the builtin collations are not the same in all versions.
+ALIKE = """
+select format(
+  'create database %I template template0 encoding %L locale_provider %s lc_collate %L lc_ctype %L %s',
+  $1::text, pg_encoding_to_char(d.encoding),
+  case d.datlocprovider when 'i' then 'icu' when 'b' then 'builtin' else 'libc' end, d.datcollate, d.datctype,
+  case d.datlocprovider
+    when 'i' then format('icu_locale %L', coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale'))
+    when 'b' then format('builtin_locale %L', to_jsonb(d) ->> 'datlocale')
+  end
+)
+from pg_database d where d.datname = current_database()
+"""
 
 
 class Both(NamedTuple):
@@ -36,6 +49,7 @@ async def replayed(
     application: Path | None,
     *,
     until: Until | None = None,
+    baseline: Path | None = None,
     diverged: Callable[[Divergence], None] = stop,
     keep: bool = False,
 ) -> AsyncIterator[Both]:
@@ -45,6 +59,7 @@ async def replayed(
         url: DSN of the real database, as a role that may make others.
         application: Folder of the application whose SQL is deployed to the scratch database.
         until: Where to end; None for the log's end.
+        baseline: Where to begin; None for the log's beginning.
         diverged: Told of each action that does not do what it did.
         keep: Leave the scratch database there.
 
@@ -55,11 +70,11 @@ async def replayed(
     async with connect(url) as real, _scratch_database(url, keep=keep) as scratch_url:
         if keep:
             print(f"The scratch database stays: {scratch_url}")
-        await deploy_to(scratch_url, application)
+        await prepare(scratch_url, baseline, application)
         for name, value in SESSION.items():
             await real.execute("select set_config($1, $2, false)", name, value)
         async with real.transaction(isolation="repeatable_read"):
-            until = until or Until(seq=await real.fetchval(LAST) or 0)
+            until = until or Until(seq=await real.fetchval(LAST))
             async with Target.open(scratch_url) as target:
                 await replay(DatabaseLog(real), target, until, meter(), diverged)
             scratch = await asyncpg.connect(scratch_url, server_settings=dict(SESSION))
@@ -74,7 +89,8 @@ async def _scratch_database(url: str, *, keep: bool) -> AsyncIterator[str]:
     name = f"fluxwire_scratch_{secrets.token_hex(4)}"
     connection = await asyncpg.connect(url)
     try:
-        await connection.execute(f"create database {name} template template0")
+        # Of the same encoding and collation, whatever the server makes by default.
+        await connection.execute(await connection.fetchval(ALIKE, name))
     except asyncpg.PostgresError as exc:
         raise StackError("A scratch database cannot be made.", f"{exc}; the role needs createdb.") from exc
     finally:

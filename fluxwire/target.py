@@ -22,6 +22,8 @@ LEFT_OUT = "not_replayed"
 POSITION = "select seq, link from flux.latest()"
 LEAD = "select l.silence, t.leader from flux.leader() l, flux.term t"
 TAKE_LEAD = "select flux.take_lead(term, $1) from flux.term"
+# A commit that is waited for takes all that were before it to the disk; one that changes nothing would not.
+DURABLE = "begin; set local synchronous_commit to on; update flux.term set leader = leader; commit"
 SILENCE = 3.0
 """A database whose leader was heard within so many seconds is in use."""
 
@@ -74,7 +76,7 @@ class Target:
     """
 
     def __init__(self, connection: Connection, term: int, store: str | None = None) -> None:
-        self._connection = connection
+        self.connection = connection
         self._term = term
         self._store = store
 
@@ -111,9 +113,13 @@ class Target:
 
     async def position(self) -> Position:
         """Tell how far it has come."""
-        row = await self._connection.fetchrow(POSITION)
+        row = await self.connection.fetchrow(POSITION)
         assert row is not None
         return Position(*row)
+
+    async def make_durable(self) -> None:
+        """Have all of it on the disk."""
+        await self.connection.execute(DURABLE)
 
     async def run(self, batch: Sequence[Logged], diverged: Callable[[Divergence], None]) -> None:
         """Run actions again, all of them or none.
@@ -129,7 +135,7 @@ class Target:
         for _ in range(ATTEMPTS):
             with suppress(_NotNow):
                 # As a whole or not at all, or what waits for another try would come behind what was after it.
-                async with self._connection.transaction():
+                async with self.connection.transaction():
                     results = await self._run(batch)
                     if any(result["status"] == "retry" for result in results):
                         raise _NotNow
@@ -140,7 +146,7 @@ class Target:
 
     async def _run(self, batch: Sequence[Logged]) -> Sequence[asyncpg.Record]:
         try:
-            return await self._connection.fetch(DISPATCH, self._term, [self._sent(entry) for entry in batch])
+            return await self.connection.fetch(DISPATCH, self._term, [self._sent(entry) for entry in batch])
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
             raise StackError(
                 f"{batch[0]}, or one soon after it, cannot be run.",

@@ -16,7 +16,7 @@ import asyncpg  # noqa: TID251 - the command line's own look into both databases
 import msgspec
 import uvloop
 
-from fluxwire.replay import add_application, application_of
+from fluxwire.replay import add_application, add_baseline, application_of
 from fluxwire.scratch import Both, replayed
 from fluxwire.stack.database import database_url
 
@@ -118,28 +118,32 @@ async def _documents(side: Connection, keys: list[str]) -> dict[str, object]:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `fluxwire verify` takes."""
     parser.add_argument("--keep", action="store_true", help="leave the scratch database there, to look at")
+    add_baseline(parser)
     add_application(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Verify, and say what differs; the code is 0 if nothing does."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        found = runner.run(verify(database_url(args.data), application_of(args), keep=args.keep))
+        found = runner.run(
+            verify(database_url(args.data), application_of(args), baseline=args.baseline, keep=args.keep)
+        )
     print("\n".join([*found, f"{len(found)} differences"]))
     return 1 if found else 0
 
 
-async def verify(url: str, application: Path | None, *, keep: bool = False) -> list[str]:
+async def verify(url: str, application: Path | None, *, baseline: Path | None = None, keep: bool = False) -> list[str]:
     """Replay a database's log, and tell what differs from the database.
 
     Args:
         url: DSN.
         application: Folder of the application whose SQL the database has.
+        baseline: Where to begin; None for the log's beginning.
         keep: Leave the scratch database there.
 
     Raises:
         StackError: The log cannot be replayed, or an action does not do what it did.
 
     """
-    async with replayed(url, application, keep=keep) as both:
+    async with replayed(url, application, baseline=baseline, keep=keep) as both:
         return await differences(both)

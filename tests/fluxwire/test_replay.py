@@ -10,8 +10,9 @@ import asyncpg
 import pytest
 
 from fluxwire import log as logs
+from fluxwire.archive import exported
 from fluxwire.at import document
-from fluxwire.logged import BrokenLog, DatabaseLog, ExportedLog, Until
+from fluxwire.logged import BrokenLog, DatabaseLog, Until
 from fluxwire.rehearse import rehearse
 from fluxwire.replay import deploy_to, replay
 from fluxwire.stack.errors import StackError
@@ -99,12 +100,12 @@ async def test_from_an_export(sql: Sql, empty_database18: str, tmp_path: Path) -
     path.write_text("\n".join(lines) + "\n")
     await deploy_to(empty_database18, CHAT)
     async with Target.open(empty_database18) as target:
-        assert await replay(ExportedLog(path), target, Until(), silent) == 9
+        assert await replay(exported(str(path)), target, Until(), silent) == 9
     assert await fetch(empty_database18, LOG) == await fetch(sql.url, LOG)
     path.write_text(lines[0] + '\n{"seq": 7}\n')
     async with Target.open(empty_database18) as target:
         with pytest.raises(StackError, match=r"log\.ndjson:2 is no action"):
-            await replay(ExportedLog(path), target, Until(), silent)
+            await replay(exported(str(path)), target, Until(), silent)
 
 
 async def test_not_into_another_log(sql: Sql, empty_database18: str) -> None:
