@@ -24,7 +24,7 @@ from front.gates import TokenGate
 from .harness import Figure, Options, alone, compared, watched
 from .processes import HERE, LOAD_CORE, SERVER_CORE, Broken, Process, compiled, free_port, running
 from .served import ASK_COLLECTION, ASK_RENDERS, EPOCH, FIRST_VERSION, KEY, NEXT_STORE, update
-from .sessions import packed, request, text
+from .sessions import packed, posted, request, text
 
 ROOM = "room"
 HELD_ROOMS = 100
@@ -67,6 +67,7 @@ def run(options: Options) -> Iterator[Figure]:
         for figures, measure in (
             (("front.memory_kb", "front.idle_us_per_s", "front.collection_ms"), bench.memory),
             (("front.memory_deflate_kb",), bench.memory_deflate),
+            (("front.memory_events.vs_websocket",), bench.memory_events),
             (("front.sessions_per_s", "front.storm.vs_first", "front.storm.renders"), bench.sessions),
             (("front.hold.growth_kb", "front.hold.core"), bench.hold),
         ):
@@ -151,11 +152,39 @@ class _Bench:
 
     def memory(self) -> Iterator[Figure]:
         """What a subscribed connection occupies, and costs while nothing happens."""
-        yield from self._memory("front.memory_kb", "front", "<= 5", idle=True)
+        plan = self._plan
+        with self._held("front") as (server, load, size):
+            collections = [1000 * _ask(load, server, ASK_COLLECTION)["seconds"] for _ in range(3)]
+            cost = server.cost()
+            load.order(f"hold {plan.idle}")
+            ran = server.cost().since(cost).ran
+        yield alone("front.collection_ms", collections, "ms", "<= 40")
+        yield alone("front.idle_us_per_s", [1e6 * ran / plan.connections / plan.idle], "us/s", "<= 1")
+        yield alone("front.memory_kb", [size], "KB", "<= 5")
 
     def memory_deflate(self) -> Iterator[Figure]:
         """The same with permessage-deflate negotiated."""
-        yield from self._memory("front.memory_deflate_kb", "deflate", "<= 6", idle=False)
+        sizes = [self._size("deflate") for _ in range(self._plan.rounds)]
+        yield alone("front.memory_deflate_kb", sizes, "KB", "<= 6")
+
+    def memory_events(self) -> Iterator[Figure]:
+        """What a subscriber who takes server-sent events occupies, beside one on a WebSocket."""
+        say = '[{"type":"hello","protocols":[1],"token":"%s","client":"%016x"},%s]'
+        subscribe = _subscription([ROOM])
+        asks = [posted("/events", say % (token, number, subscribe)) for number, token in enumerate(self._tokens)]
+        self._write_sessions("events", [b"", *asks])
+        sizes: dict[str, list[float]] = {"events": [], "front": []}
+        for _ in range(self._plan.rounds):
+            for session, taken in sizes.items():
+                taken.append(self._size(session))
+        yield compared(
+            "front.memory_events.vs_websocket",
+            sizes["events"],
+            "KB",
+            peer="one on a WebSocket",
+            peers=sizes["front"],
+            target="<= 2",
+        )
 
     def sessions(self) -> Iterator[Figure]:
         """Whole sessions a second, and how fast all are back after all were cut."""
@@ -226,27 +255,22 @@ class _Bench:
         one, ten = taken.fanout[-1] / 1000, taken.tick10[-1] / 1000
         self._say(f"  {name}: {one:,.0f} k/s, {ten:,.0f} k/s with ten a tick, waited {max(waited):.0%}")
 
-    def _memory(self, name: str, session: str, target: str, *, idle: bool) -> Iterator[Figure]:
-        plan = self._plan
-        sizes: list[float] = []
-        for _ in range(1 if idle else plan.rounds):
-            with self._front() as (server, load):
-                # What the first ones make is there for all.
-                self._open(load, session, 3, connections=100)
-                load.order("cut")
-                before = server.resident()
-                self._open(load, session, 3)
-                sizes.append((server.resident() - before) / 1024 / plan.connections)
-                self._say(f"  {name}: {sizes[-1]:.2f} KB")
-                if idle:
-                    collections = [1000 * _ask(load, server, ASK_COLLECTION)["seconds"] for _ in range(3)]
-                    cost = server.cost()
-                    load.order(f"hold {plan.idle}")
-                    ran = server.cost().since(cost).ran
-                    yield alone("front.collection_ms", collections, "ms", "<= 40")
-                    cost_each = 1e6 * ran / plan.connections / plan.idle
-                    yield alone("front.idle_us_per_s", [cost_each], "us/s", "<= 1")
-        yield alone(name, sizes, "KB", target)
+    def _size(self, session: str) -> float:
+        with self._held(session) as (_, _, size):
+            return size
+
+    @contextmanager
+    def _held(self, session: str) -> Iterator[tuple[Process, Process, float]]:
+        """Many connections of a kind, and how many KB each occupies."""
+        with self._front() as (server, load):
+            # What the first ones make is there for all.
+            self._open(load, session, 3, connections=100)
+            load.order("cut")
+            before = server.resident()
+            self._open(load, session, 3)
+            size = (server.resident() - before) / 1024 / self._plan.connections
+            self._say(f"  {session}: {size:.2f} KB")
+            yield server, load, size
 
     @contextmanager
     def _front(self) -> Iterator[tuple[Process, Process]]:
@@ -299,9 +323,13 @@ def _ask(load: Process, server: Process, question: int) -> dict[str, float]:
 
 
 def _subscribe(rooms: list[str], *, version: int | None = None) -> bytes:
+    return text(_subscription(rooms, version=version))
+
+
+def _subscription(rooms: list[str], *, version: int | None = None) -> str:
     position = "" if version is None else f',"epoch":"{EPOCH}","version":{version}'
     stores = ",".join(f'{{"id":{number},"name":"{room}"{position}}}' for number, room in enumerate(rooms, 1))
-    return text(f'{{"type":"subscribe","stores":[{stores}]}}')
+    return f'{{"type":"subscribe","stores":[{stores}]}}'
 
 
 def _install_peers() -> None:

@@ -20,6 +20,15 @@ def request(path: str, *, deflate: bool = False) -> bytes:
     ).encode()
 
 
+def posted(path: str, body: str) -> bytes:
+    """A request that says all at once."""
+    return (
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nOrigin: http://127.0.0.1:8000\r\n"
+        "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:148.0) Gecko/20100101 Firefox/148.0\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+    ).encode()
+
+
 def text(frame: str) -> bytes:
     """A frame of the protocol as a client puts it on the wire."""
     return Frame(Opcode.TEXT, frame.encode()).serialize(mask=True)

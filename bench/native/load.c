@@ -4,7 +4,8 @@
  *
  * Commands come on standard input, one a line; each is answered by one JSON object on a line.
  *   sessions FILE           what connections say: records of a 32-bit length and bytes, little-endian; the first is the
- *                           request for the upgrade, the others what each connection says after it, in turn
+ *                           request for the upgrade, the others what each connection says after it, in turn; if the
+ *                           first is empty, the others are whole requests, and answered with events
  *   open N FLIGHT FRAMES    open N connections, FLIGHT at a time; one is open when it has read FRAMES text frames
  *   loop SECONDS K          ask for ticks of K messages, the next when half of the last has arrived
  *   spaced COUNT MS         ask for COUNT ticks, MS apart or more; tells when the last byte of each arrived
@@ -26,7 +27,7 @@ struct connection {
   uint8_t header[10]; /* of a frame, as far as it has come */
   uint8_t headed;
   uint64_t frames;    /* text frames that have come whole */
-  int counted;        /* whether the frame under way is a text */
+  int counted;        /* whether the frame under way is a text, or an event's last byte was a line's end */
 };
 
 static struct connection connections[MOST];
@@ -73,11 +74,27 @@ static void follow(struct connection *c, const uint8_t *data, size_t size) {
   }
 }
 
+/* Follow server-sent events, each of which ends with an empty line. */
+static void follow_events(struct connection *c, const char *data, size_t size) {
+  for (const char *end = data + size; data < end; data++) {
+    if (*data == '\n' && c->counted) c->frames++, frames++;
+    c->counted = *data == '\n' && !c->counted;
+  }
+}
+
+static void speak(struct connection *c, int index) {
+  if (recorded < 2) return;
+  int record = 1 + index % (recorded - 1);
+  say(c->fd, records[record], lengths[record]);
+}
+
 static void serve(struct connection *c, int index) {
+  int upgrades = lengths[0] > 0;
   if (c->state == CONNECTING) {
     end_connection(c->fd);
     c->state = UPGRADING;
-    say(c->fd, records[0], lengths[0]);
+    if (upgrades) say(c->fd, records[0], lengths[0]);
+    else speak(c, index);
     struct epoll_event event = {.events = EPOLLIN, .data.u32 = index};
     epoll_ctl(epoll, EPOLL_CTL_MOD, c->fd, &event);
     return;
@@ -95,12 +112,10 @@ static void serve(struct connection *c, int index) {
     at = head_end(&c->matched, buffer, got);
     if (c->matched < 4) return;
     c->state = TALKING;
-    if (recorded > 1) {
-      int record = 1 + index % (recorded - 1);
-      say(c->fd, records[record], lengths[record]);
-    }
+    if (upgrades) speak(c, index);
   }
-  follow(c, (uint8_t *)buffer + at, got - at);
+  if (upgrades) follow(c, (uint8_t *)buffer + at, got - at);
+  else follow_events(c, buffer + at, got - at);
 }
 
 static int turn(int timeout_ms) {

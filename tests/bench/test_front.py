@@ -21,9 +21,10 @@ def measured(*names: str) -> dict[str, Figure]:
 @pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler for the load generator")
 def test_the_front_can_be_measured() -> None:
     """Real processes: sessions are counted, nothing is rendered twice, connections hold under updates."""
-    figures = measured("front.storm", "front.hold", "front.memory_deflate_kb")
+    figures = measured("front.storm", "front.hold", "front.memory_deflate_kb", "front.memory_events")
     assert figures["front.storm.renders"].value == 1
     assert figures["front.sessions_per_s"].value > 0
     assert figures["front.hold.core"].value > 0
     assert [seconds for seconds, _ in figures["front.hold.growth_kb"].course] != []
     assert figures["front.memory_deflate_kb"].runs == 1
+    assert figures["front.memory_events.vs_websocket"].ratio is not None
