@@ -6,18 +6,63 @@
  */
 import type { Up } from './frames.ts';
 import { makeLetters, PONG } from './letters.ts';
+import type { Letters } from './letters.ts';
 import type { Socket, SocketListener, Transport } from './transport.ts';
 
 /** The least time between polls that bring nothing, in milliseconds: a front that is about to end answers at once. */
 export const PAUSE_MS = 1_000;
 
+/** What brings frames as they happen, for the stores of these letters. */
+export type Source = (
+  letters: Letters,
+  take: { hear: (text: string) => void; alive: () => void; end: (code: number, reason: string) => void },
+) => { close(): void };
+
 /** Events come as they happen; actions go by requests of their own. */
-export const events: Transport = (url, listener) => open(url, listener, true);
+export const events: Transport = (url, listener) => {
+  return open(url, listener, (letters, { hear, alive, end }) => {
+    const request = new AbortController();
+    void ask(url, 'events', letters.letter(), request, end, async (answer) => {
+      for await (const line of lines(answer)) {
+        // A comment is a sign of life.
+        if (line.startsWith(':')) alive();
+        if (line.startsWith('data:')) hear(line.slice('data:'.length));
+      }
+      end(1006, 'the stream has ended');
+    });
+    return { close: () => request.abort() };
+  });
+};
 
 /** Every request is answered once there is something to say. For networks in which nothing lasts. */
-export const polls: Transport = (url, listener) => open(url, listener, false);
+export const polls: Transport = (url, listener) => open(url, listener);
 
-function open(url: string, listener: SocketListener, streaming: boolean): Socket {
+/** Ask; what goes wrong ends the connection, unless the request was given up. */
+async function ask(
+  url: string,
+  path: string,
+  body: string,
+  { signal }: AbortController,
+  end: (code: number, reason: string) => void,
+  take: (answer: Response) => Promise<void>,
+): Promise<void> {
+  const headers = { 'content-type': 'application/json' };
+  try {
+    const answer = await fetch(new URL(path, url.replace(/^ws/, 'http')), { method: 'POST', headers, body, signal });
+    if (answer.ok) return await take(answer);
+    const { close: code = 1006, detail = '' } = (await answer.json()) as { close?: number; detail?: string };
+    end(code, detail);
+  } catch (error) {
+    if (!signal.aborted) end(1006, String(error));
+  }
+}
+
+/**
+ * A socket whose actions go by polls.
+ *
+ * @param source - Where the stores' frames come from; by polls as well unless given.
+ */
+export function open(url: string, listener: SocketListener, source?: Source): Socket {
   const letters = makeLetters();
   let over = false;
   /** Something was said that the request which waits for news does not know. */
@@ -26,8 +71,9 @@ function open(url: string, listener: SocketListener, streaming: boolean): Socket
   let pinged = false;
   /** A request with actions is under way. */
   let acting = false;
-  /** The request that waits for news. */
+  /** The poll that waits for news. */
   let waiting = new AbortController();
+  let stream: { close(): void } | undefined;
   /** The one with actions, beside a stream. */
   const beside = new AbortController();
   /** Ends {@link more}. */
@@ -36,6 +82,7 @@ function open(url: string, listener: SocketListener, streaming: boolean): Socket
 
   const close = (): void => {
     over = true;
+    stream?.close();
     waiting.abort();
     beside.abort();
     stir();
@@ -59,29 +106,11 @@ function open(url: string, listener: SocketListener, streaming: boolean): Socket
     });
   };
 
-  /** Ask; what goes wrong ends the connection, unless the request was given up. */
-  const ask = async (
-    path: string,
-    body: string,
-    { signal }: AbortController,
-    take: (answer: Response) => Promise<void>,
-  ): Promise<void> => {
-    const headers = { 'content-type': 'application/json' };
-    try {
-      const answer = await fetch(new URL(path, url.replace(/^ws/, 'http')), { method: 'POST', headers, body, signal });
-      if (answer.ok) return await take(answer);
-      const { close: code = 1006, detail = '' } = (await answer.json()) as { close?: number; detail?: string };
-      end(code, detail);
-    } catch (error) {
-      if (!signal.aborted) end(1006, String(error));
-    }
-  };
-
   /** One poll, and what it brings. */
   const poll = async (body: string, controller: AbortController, hear: (text: string) => string[]): Promise<void> => {
     const began = performance.now();
     let news = false;
-    await ask('poll', body, controller, async (answer) => {
+    await ask(url, 'poll', body, controller, end, async (answer) => {
       for (const frame of (await answer.json()) as { type: string }[]) {
         const texts = hear(JSON.stringify(frame));
         news ||= texts.length > 0 && frame.type !== 'welcome';
@@ -100,28 +129,33 @@ function open(url: string, listener: SocketListener, streaming: boolean): Socket
     acting = false;
   };
 
-  const stream = (): void => {
+  const hear = (text: string): void => {
+    const { type, code, reason } = JSON.parse(text) as { type: string; code: number; reason: string };
+    if (type === 'closed') end(code, reason);
+    else deliver(letters.hear(text));
+  };
+
+  const listen = (from: Source): void => {
     changed = false;
-    waiting.abort();
-    waiting = new AbortController();
-    void ask('events', letters.letter(), waiting, async (answer) => {
-      for await (const line of lines(answer)) {
-        // A comment is a sign of life.
-        if (line.startsWith(':')) deliver([PONG]);
-        if (!line.startsWith('data:')) continue;
-        const text = line.slice('data:'.length);
-        const { type, code, reason } = JSON.parse(text) as { type: string; code: number; reason: string };
-        if (type === 'closed') end(code, reason);
-        else deliver(letters.hear(text));
-      }
-      end(1006, 'the stream has ended');
-    });
+    stream?.close();
+    let current = true;
+    // What was given up is not heard any more, whatever it still says.
+    const mine = <Given extends unknown[]>(take: (...given: Given) => void) => (...given: Given) => {
+      if (current && !over) take(...given);
+    };
+    const source = from(letters, { hear: mine(hear), alive: mine(() => deliver([PONG])), end: mine(end) });
+    stream = {
+      close() {
+        current = false;
+        source.close();
+      },
+    };
   };
 
   /** Poll as long as there is anything to ask for. */
   const pollOn = async (): Promise<void> => {
     for (;;) {
-      while (!over && !changed && letters.actions === 0 && letters.stores === 0) await more();
+      while (!over && !changed && letters.actions === 0 && letters.stores.length === 0) await more();
       if (over) return;
       waiting = new AbortController();
       acting = !pinged && letters.actions > 0;
@@ -135,8 +169,8 @@ function open(url: string, listener: SocketListener, streaming: boolean): Socket
     soon = false;
     if (over) return;
     stir();
-    if (streaming) {
-      if (changed) stream();
+    if (source !== undefined) {
+      if (changed) listen(source);
       void act();
     } else if (changed && (pinged || !acting)) {
       // What waits is given up for what was said since; with actions in it, it comes to its end by itself.
@@ -146,7 +180,7 @@ function open(url: string, listener: SocketListener, streaming: boolean): Socket
 
   queueMicrotask(() => {
     if (over) return;
-    if (!streaming) void pollOn();
+    if (source === undefined) void pollOn();
     listener.opened();
   });
   return {
@@ -154,7 +188,7 @@ function open(url: string, listener: SocketListener, streaming: boolean): Socket
       const frame = JSON.parse(text) as Up;
       letters.say(frame);
       pinged ||= frame.type === 'ping';
-      changed ||= !streaming || frame.type !== 'dispatch';
+      changed ||= source === undefined || frame.type !== 'dispatch';
       if (!soon) queueMicrotask(go);
       soon = true;
     },

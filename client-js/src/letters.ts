@@ -33,8 +33,8 @@ interface Held extends Wanted {
 export interface Letters {
   /** How many actions have no outcome. */
   readonly actions: number;
-  /** How many stores are wanted. */
-  readonly stores: number;
+  /** The stores that are wanted, and where they stand. */
+  readonly stores: readonly Wanted[];
   /** The client says something. */
   say(frame: Up): void;
   /**
@@ -65,6 +65,8 @@ export function makeLetters(): Letters {
   let group: { text: string; frame: Update }[] = [];
   let missing = 0;
 
+  const stores = (): Wanted[] => [...wanted.values()].map(({ key = '', ...one }) => ({ ...one, ...positions.get(key) }));
+
   const isHeld = (key: string): boolean => [...wanted.values()].some((one) => one.key === key);
 
   const subscribed = (frame: Subscribed): boolean => {
@@ -90,8 +92,10 @@ export function makeLetters(): Letters {
     if (frame.type === 'outcome') return actions.delete(frame.number);
     if (frame.type === 'snapshot') {
       const { store, epoch, version } = frame;
-      if (isHeld(store)) positions.set(store, { epoch, version });
-      return isHeld(store);
+      const before = positions.get(store);
+      if (!isHeld(store) || (before?.epoch === epoch && before.version === version)) return false;
+      positions.set(store, { epoch, version });
+      return true;
     }
     return frame.type === 'update' ? isNext(frame) : true;
   };
@@ -118,7 +122,7 @@ export function makeLetters(): Letters {
       return actions.size;
     },
     get stores() {
-      return wanted.size;
+      return stores();
     },
     say(frame) {
       if (frame.type === 'hello') hello = frame;
@@ -135,8 +139,7 @@ export function makeLetters(): Letters {
       missing = 0;
       const texts = [JSON.stringify(hello)];
       if (!alone) {
-        const stores = [...wanted.values()].map(({ key = '', ...one }) => ({ ...one, ...positions.get(key) }));
-        const subscribes = lists(stores.map((one) => JSON.stringify(one)), MOST_IN_FRAME - SUBSCRIBE.length, MOST_STORES);
+        const subscribes = lists(stores().map((one) => JSON.stringify(one)), MOST_IN_FRAME - SUBSCRIBE.length, MOST_STORES);
         texts.push(...subscribes.map((list) => `${SUBSCRIBE}${list}}`));
         for (const action of actions.values()) texts.push(JSON.stringify(action));
       }

@@ -159,6 +159,11 @@ export class ModelSession {
     }
   }
 
+  /** Whether it gets the updates of a store. */
+  holds(key: string): boolean {
+    return this.#held.has(key);
+  }
+
   say(frame: Down): void {
     this.down.push(JSON.stringify(frame));
   }

@@ -23,6 +23,7 @@ test.each([
   ['react.ts', 2_048],
   ['ordered.ts', 1_300],
   ['persist.ts', 3_072],
+  ['tabs.ts', 4_608],
 ] as const)('%s takes at most %i bytes', async (entry, limit) => {
   expect(await size(entry)).toBeLessThanOrEqual(limit);
 });
