@@ -56,6 +56,5 @@ def told(writes: list[ForeignWrite]) -> list[str]:
     """Say what was written past the actions, a line each."""
     if not writes:
         return []
-    lines = [f"Written past the actions, and so not replayed: {sum(write.rows for write in writes)} rows."]
-    lines += [f"  {write}" for write in writes[:SHOWN]]
+    lines = ["Written past the actions, and so not replayed:", *(f"  {write}" for write in writes[:SHOWN])]
     return lines + ([f"  and {len(writes) - SHOWN} more (flux.foreign_write)"] if len(writes) > SHOWN else [])

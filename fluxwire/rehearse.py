@@ -12,9 +12,9 @@ from pathlib import Path
 
 import uvloop
 
+from fluxwire.differences import differences, told
 from fluxwire.scratch import replayed
 from fluxwire.stack.database import database_url
-from fluxwire.verify import differences
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,4 +46,4 @@ async def rehearse(url: str, application: Path) -> tuple[list[str], list[str]]:
     """
     actions: list[str] = []
     async with replayed(url, application, diverged=lambda found: actions.append(str(found))) as both:
-        return actions, await differences(both)
+        return actions, told(await differences(both.real, both.scratch))

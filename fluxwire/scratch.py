@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -41,6 +41,10 @@ class Both(NamedTuple):
 
     real: Connection
     scratch: Connection
+    first: int
+    """The number of the action behind which the replay began."""
+    last: int
+    """And of the last one."""
 
 
 @asynccontextmanager
@@ -51,6 +55,7 @@ async def replayed(
     until: Until | None = None,
     baseline: Path | None = None,
     diverged: Callable[[Divergence], None] = stop,
+    prepared: Callable[[Connection], Awaitable[None]] | None = None,
     keep: bool = False,
 ) -> AsyncIterator[Both]:
     """Replay a database's log into a scratch database, which is dropped afterwards.
@@ -61,6 +66,7 @@ async def replayed(
         until: Where to end; None for the log's end.
         baseline: Where to begin; None for the log's beginning.
         diverged: Told of each action that does not do what it did.
+        prepared: Called with the scratch database before the replay begins.
         keep: Leave the scratch database there.
 
     Raises:
@@ -75,11 +81,14 @@ async def replayed(
             await real.execute("select set_config($1, $2, false)", name, value)
         async with real.transaction(isolation="repeatable_read"):
             until = until or Until(seq=await real.fetchval(LAST))
-            async with Target.open(scratch_url) as target:
-                await replay(DatabaseLog(real), target, until, meter(), diverged)
             scratch = await asyncpg.connect(scratch_url, server_settings=dict(SESSION))
             try:
-                yield Both(real, scratch)
+                if prepared is not None:
+                    await prepared(scratch)
+                async with Target.open(scratch_url) as target:
+                    first = (await target.position()).seq
+                    last = await replay(DatabaseLog(real), target, until, meter(), diverged)
+                yield Both(real, scratch, first, last)
             finally:
                 await scratch.close()
 
