@@ -63,7 +63,7 @@ async def run(settings: Settings, bound: socket.socket, traces: Traces | None) -
         await server.told.wait()
         if settings.shared:
             # The system sends whoever comes now to those who share the port. Else somebody has to tell balancers.
-            port.close_door()
+            port.close_doors()
         else:
             _logger.info("= about to leave")
             await server.give_notice(settings.pace.notice)

@@ -15,6 +15,9 @@ from uvicorn.server import ServerState
 BACKLOG = 4_096
 """Connections the system may hold until we accept them: a crowd that comes back comes at once."""
 
+DOORS = 16
+"""Connections taken in one turn of the event loop."""
+
 SEND_BUFFER = 65_536
 """What the system keeps for a client that does not read, in bytes, beside what we keep."""
 
@@ -43,7 +46,13 @@ class Listener(uvicorn.Server):
         """Leave signals alone."""
         yield
 
-    def close_door(self) -> None:
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen."""
+        # uvicorn makes them at its first tick, and somebody may come before.
+        self.server_state.default_headers = self.config.encoded_headers
+        await super().startup([door for bound in sockets or () for door in doors(bound)])
+
+    def close_doors(self) -> None:
         """Take no new connections; those that are there stay."""
         for server in self.servers:
             server.close()
@@ -83,6 +92,15 @@ def listener(*, http: ASGIApp, accept: Accept) -> Listener:
         timeout_graceful_shutdown=STOP_WITHIN,
     )
     return Listener(config)
+
+
+def doors(bound: socket.socket) -> list[socket.socket]:
+    """The same listening socket several times over; whoever listens on them closes them.
+
+    libuv takes one connection from a socket in a turn of the event loop, however many wait there. With several of them
+    a crowd comes in by groups, and what a turn costs is shared.
+    """
+    return [bound, *(bound.dup() for _ in range(DOORS - 1))]
 
 
 def bound_port(host: str, port: int, *, shared: bool) -> socket.socket:
