@@ -28,11 +28,12 @@ def lock(uv: str, target: str, *source: str, given: str | None = None) -> None:
 
 
 def main() -> None:
-    """Write both lock files."""
+    """Write all lock files."""
     uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
     if uv is None:
         sys.exit("uv is needed for this: .venv/bin/pip install uv")
     lock(uv, "requirements.lock", "pyproject.toml", "--group", "dev")
+    lock(uv, "docker/requirements.lock", "pyproject.toml", "--extra", "jwks", "--extra", "otel")
     lock(uv, "requirements-node.lock", "-", given=NODE)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from broker.errors import BadAddress
@@ -17,14 +17,17 @@ from fluxwire.stack.folder import choose
 from . import bus, database, machine, settings
 from .findings import Finding, Verdict, report
 
+ROLES = ("front", "multiplexer")
 
-def add_arguments(_parser: argparse.ArgumentParser) -> None:
-    """Declare what `fluxwire doctor` takes: nothing of its own."""
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `fluxwire doctor` takes."""
+    parser.add_argument("--role", choices=ROLES, help="what is to run here (default: both)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print what was found; the code is 1 if there is a fault."""
-    findings = asyncio.run(examine(environment(args.data)))
+    findings = asyncio.run(examine(environment(args.data), [args.role] if args.role else ROLES))
     print(report(findings))
     return 1 if any(finding.verdict is Verdict.FAULT for finding in findings) else 0
 
@@ -51,16 +54,17 @@ def environment(data: Path | None) -> dict[str, str]:
     }
 
 
-async def examine(told: Mapping[str, str]) -> list[Finding]:
+async def examine(told: Mapping[str, str], roles: Collection[str] = ROLES) -> list[Finding]:
     """Look at everything.
 
     Args:
         told: What fronts and multiplexers are started with.
+        roles: Which of them are to run here.
 
     """
-    findings = list(settings.examine(told))
+    findings = list(settings.examine(told, roles))
     url, redis = told.get("DATABASE_URL", ""), told.get("REDIS_URL", "")
-    if url:
+    if url and "multiplexer" in roles:
         findings += await database.examine(url)
     try:
         check_address(redis)
@@ -69,6 +73,7 @@ async def examine(told: Mapping[str, str]) -> list[Finding]:
     else:
         findings += await bus.examine(redis, told.get("FLUXWIRE_NAMESPACE") or "fluxwire")
     port = told.get("FLUXWIRE_PORT") or "8000"
-    if port.isdigit():
-        findings += machine.examine(told.get("FLUXWIRE_HOST") or "127.0.0.1", int(port), Path.cwd())
+    if "front" in roles and port.isdigit():
+        findings += machine.of_fronts(told.get("FLUXWIRE_HOST") or "127.0.0.1", int(port))
+    findings += machine.free_space(Path.cwd())
     return findings

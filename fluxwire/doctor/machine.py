@@ -20,20 +20,18 @@ LEAST_DISK = 1 << 30
 GIB = 1 << 30
 
 
-def examine(host: str, port: int, disk: Path) -> Iterator[Finding]:
-    """Look at it.
+def of_fronts(host: str, port: int) -> Iterator[Finding]:
+    """Look at what fronts need.
 
     Args:
         host: Where a front is to listen.
         port: Where a front is to listen.
-        disk: A folder on the disk that has to have room.
 
     """
     yield _files()
     if SOMAXCONN.exists():
         yield _queue(int(SOMAXCONN.read_text()))
     yield _port(host, port)
-    yield from free_space(disk)
 
 
 def _files() -> Finding:

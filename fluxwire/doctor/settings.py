@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
 from broker import watching
@@ -16,28 +16,30 @@ from .findings import Finding, fault, warning
 
 OURS = "FLUXWIRE_"
 OF_HAPROXY = "FLUXWIRE_HAPROXY_"
+READ: Mapping[str, Callable[[Mapping[str, str]], object]] = {
+    "front": read_settings,
+    "multiplexer": Settings.from_environment,
+}
 PAGE = "docs/operations.md, Settings, has all of them."
 
 
-def examine(environment: Mapping[str, str]) -> Iterator[Finding]:
+def examine(environment: Mapping[str, str], roles: Collection[str]) -> Iterator[Finding]:
     """Look at the settings.
 
     Args:
         environment: What fronts and multiplexers would be started with.
+        roles: Which of them are.
 
     """
     faults: list[str] = []
-    try:
-        read_settings(environment)
-    except BadSettings as exc:
-        faults += str(exc).splitlines()
-    try:
-        Settings.from_environment(environment)
-    except SettingsError as exc:
-        faults += [line for line in str(exc).splitlines() if line not in faults]
+    for role in roles:
+        try:
+            READ[role](environment)
+        except (BadSettings, SettingsError) as exc:
+            faults += [line for line in str(exc).splitlines() if line not in faults]
     yield from (fault("settings", line, PAGE) for line in faults)
     if not faults:
-        yield Finding("settings", "The settings make a front and a multiplexer.")
+        yield Finding("settings", f"The settings make a {' and a '.join(roles)}.")
     yield from _misspelt(environment)
     yield from _key(environment.get("FLUXWIRE_KEY_FILE", ""))
 

@@ -16,7 +16,7 @@ import pytest
 
 from broker.redis_connection import Connection
 from fluxwire.doctor import database, machine, settings
-from fluxwire.doctor.command import examine
+from fluxwire.doctor.command import ROLES, examine
 from fluxwire.doctor.findings import Finding, Verdict, fault, report, warning
 from fluxwire.scripts import ENGINE
 from tests.deployment import HOST, free_port
@@ -75,6 +75,19 @@ async def test_nothing_is_wrong(told: Told) -> None:
         *("redis", "redis_rights", "files", "port", "disk"),
     }
     assert await found(told) == {}
+
+
+async def test_one_role_alone(told: Told) -> None:
+    """A host of fronts knows no database, one of multiplexers no key."""
+    without_database = {name: value for name, value in told.items() if name != "DATABASE_URL"}
+    looked_at = {finding.what: finding for finding in await examine(without_database, ["front"])}
+    assert {"port", "files", "redis"} <= set(looked_at)
+    assert "postgres" not in looked_at
+    without_key = {name: value for name, value in told.items() if name != "FLUXWIRE_KEY_FILE"}
+    also = {finding.what: finding for finding in await examine(without_key, ["multiplexer"])}
+    assert {"postgres", "redis"} <= set(also)
+    assert "port" not in also
+    assert looked_at["settings"].verdict is also["settings"].verdict is Verdict.FINE
 
 
 def other(told: Told, **changed: str) -> Told:
@@ -314,4 +327,4 @@ def test_how_it_is_said() -> None:
 def test_every_setting_is_known() -> None:
     """No setting that there is counts as misspelt."""
     told = dict.fromkeys(settings_table(), "")
-    assert [finding.text for finding in settings.examine(told) if finding.what == "misspelt"] == []
+    assert [finding.text for finding in settings.examine(told, ROLES) if finding.what == "misspelt"] == []
