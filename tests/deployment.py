@@ -125,9 +125,10 @@ class Deployment:
 
     def stop(self) -> None:
         """End everything."""
-        for child, program in reversed(self._running.values()):
+        for child, program in self._running.values():
             child.send_signal(signal.SIGCONT)
             process.ask(child, program)
+        for child, program in self._running.values():
             process.reap(child, program)
 
 

@@ -43,6 +43,7 @@ def cluster(postgres18: Cluster, valkey: str) -> Iterator[Deployment]:
         "FLUXWIRE_ADDRESS_CONNECTIONS": str(MOST),
         "FLUXWIRE_ACTOR_CONNECTIONS": "0",
         "FLUXWIRE_DRAIN_RATE": "20",
+        "FLUXWIRE_NOTICE_SECONDS": "1",
     }
     with (
         postgres18.database(deployed=True) as database,

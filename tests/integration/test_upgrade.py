@@ -59,7 +59,7 @@ def later_version(folder: Path) -> Path:
 def cluster(postgres18: Cluster, valkey: str, namespace: str) -> Iterator[Deployment]:
     with (
         postgres18.database(deployed=True) as database,
-        deployment(database, valkey, namespace, {"FLUXWIRE_METRICS": "1"}) as made,
+        deployment(database, valkey, namespace, {"FLUXWIRE_NOTICE_SECONDS": "0"}) as made,
     ):
         yield made
 
