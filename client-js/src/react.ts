@@ -11,13 +11,16 @@ import {
 import type { ReactElement, ReactNode } from 'react';
 import type { Client, ConnectionStatus, Dispatched, DispatchOptions, StoreHandle } from './client.ts';
 import { canonical } from './json.ts';
-import type { JsonObject } from './json.ts';
+import type { Json, JsonObject } from './json.ts';
+import { pagedStore } from './paged.ts';
+import type { Page, PagedOptions, PagedState, PagedStore } from './paged.ts';
 import type { PendingAction } from './pending.ts';
 import { preload } from './preload.ts';
 import type { ActionRef, StoreRef } from './refs.ts';
 import type { StoreState } from './subscription.ts';
 
-export { preload };
+export { pagedStore, preload };
+export type { Page, PagedOptions, PagedState, PagedStore };
 
 const Context = createContext<Client | undefined>(undefined);
 
@@ -29,7 +32,7 @@ export function FluxProvider({ client, children }: { client: Client; children?: 
 /** The client of the nearest {@link FluxProvider}. */
 export function useClient(): Client {
   const client = useContext(Context);
-  if (client === undefined) throw new Error('There is no FluxProvider above this component.');
+  if (client === undefined) throw new Error('There is no FluxProvider above.');
   return client;
 }
 
@@ -98,6 +101,25 @@ export function useSuspenseStore<Document>(ref: StoreRef<Document>): StoreState<
   // A suspended component holds nothing: the promise does, and for the grace time after.
   if (state.data === undefined) throw preload(client, ref);
   return state as StoreState<Document> & { data: Document };
+}
+
+/** {@link PagedState}, and functions that make the list longer, the same ones on every render. */
+export type UsePagedStore<Row> = PagedState<Row> & Pick<PagedStore<Row>, 'loadEarlier' | 'loadLater'>;
+
+/**
+ * A history in pages: its newest rows, live, and those beyond as far as they were asked for.
+ *
+ * The functions among the options are those of the first render with the same `newest` and `from`.
+ */
+export function usePagedStore<Document, Row, Cursor>(
+  options: PagedOptions<Document, Row, Cursor>,
+): UsePagedStore<Row> {
+  const client = useClient();
+  const { newest, from } = options;
+  const text = canonical([newest.name, newest.params, (from ?? null) as Json]);
+  const paged = useMemo(() => pagedStore(client, options), [client, text]);
+  const state = useSyncExternalStore(paged.subscribe, paged.get, paged.get);
+  return { ...state, loadEarlier: paged.loadEarlier, loadLater: paged.loadLater };
 }
 
 /** A function that asks for a store before a component does: when a pointer is over a link, say. */

@@ -16,6 +16,7 @@ from tests.services import missing, scratch_folder
 
 CHECKOUT = Path(__file__).parent.parent.parent
 SCENARIO = Path(__file__).parent / "chat.mjs"
+LOOKS = Path(__file__).parent / "looks.mjs"
 
 
 def node_program() -> str:
@@ -32,7 +33,8 @@ def node_program() -> str:
 
 @pytest.mark.browser
 def test_two_people_chat(chromium: str) -> None:
-    """Two browsers see each other's messages at once, through renames, a reload and the death of all servers."""
+    """Two browsers see each other's messages at once, through renames, a reload and the death of all servers; and axe
+    finds nothing, in light, dark and on a telephone."""
     program = node_program()
     with scratch_folder() as folder, up(folder / "data") as stack:
         child = subprocess.Popen(
@@ -58,5 +60,13 @@ def test_two_people_chat(chromium: str) -> None:
             code = child.wait()
             child.stdin.close()
             child.stdout.close()
-    assert code == 0, "\n".join(said)
+        assert code == 0, "\n".join(said)
+        looks = subprocess.run(
+            [program, str(LOOKS), stack.lines[-1], chromium],
+            check=False,
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=120,
+        )
+    assert looks.returncode == 0, looks.stdout
     assert json.loads(said[-1])["step"] == "no page had a fault"

@@ -2,6 +2,7 @@
 
 select flux.declare_store('rooms');
 select flux.declare_store('room');
+select flux.declare_store('history');
 
 select flux.watch(
   store => 'rooms', path => '{rooms}', source => 'chat.room', match => '{}', key => 'room',

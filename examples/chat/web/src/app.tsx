@@ -6,6 +6,7 @@ import { useState } from 'react';
 import { Chat } from './chat-page.tsx';
 import { addLate, forgetFailed } from './failed.ts';
 import { predictionsOf } from './predictions.ts';
+import { forgetRead } from './read.ts';
 import { forgetSession, savedSession } from './session.ts';
 import type { Session } from './session.ts';
 import { SignIn } from './sign-in.tsx';
@@ -33,7 +34,10 @@ export function App() {
   const leave = (why = '') => {
     // Who signs out leaves nothing on this device; who must only sign in again finds everything as it was.
     void signedIn.client.close({ wipe: why === '' });
-    if (why === '') forgetFailed();
+    if (why === '') {
+      forgetFailed();
+      forgetRead(signedIn.session.actor);
+    }
     forgetSession();
     setNotice(why);
     setSignedIn(undefined);

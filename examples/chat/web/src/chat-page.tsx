@@ -27,7 +27,7 @@ export function Chat({ actor, onSignOut }: Props) {
         <div className="side">
           <header className="brand">
             <img src="/icon.svg" alt="" width="28" height="28" />
-            <h1>Fluxwire chat</h1>
+            {room === undefined ? <h1>Fluxwire chat</h1> : <strong>Fluxwire chat</strong>}
           </header>
           <RoomList current={room} />
           <footer className="me">

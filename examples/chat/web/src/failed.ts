@@ -5,7 +5,7 @@ import { actions } from './chat.ts';
 import { sentence } from './sentence.ts';
 
 export interface FailedMessage {
-  /** Its own, in this page. */
+  /** Its own, in this tab. */
   readonly id: number;
   readonly room: string;
   readonly body: string;
@@ -13,12 +13,16 @@ export interface FailedMessage {
   readonly why: string;
 }
 
-let all: readonly FailedMessage[] = [];
-let lastId = 0;
+const KEY = 'fluxwire-chat.failed';
+
+// They outlive a reload of this tab.
+let all: readonly FailedMessage[] = JSON.parse(sessionStorage.getItem(KEY) ?? '[]') as FailedMessage[];
+let lastId = Math.max(0, ...all.map(({ id }) => id));
 const listeners = new Set<() => void>();
 
 function change(next: readonly FailedMessage[]): void {
   all = next;
+  sessionStorage.setItem(KEY, JSON.stringify(next));
   for (const listener of listeners) listener();
 }
 

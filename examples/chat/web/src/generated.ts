@@ -3,6 +3,7 @@ import { defineAction, defineStore } from 'fluxwire';
 
 /** The documents of the stores. */
 export interface Documents {
+  history: { messages: Record<string, { id: string; author: string; body: string; sent_at: string }>; more: boolean };
   room: {
     members: Record<string, { actor: string; name: string; joined_at: string }>;
     messages: Record<string, { id: string; author: string; body: string; sent_at: string }>;
@@ -14,6 +15,13 @@ export interface Documents {
 }
 
 export const stores = {
+  /**
+   * A page of a room's messages: {"messages": {"<id>": {...}}, "more": ...}, the 100 sent before the message of that time and
+   * id, or the 100 from it on. More says whether there are others beyond them.
+   *
+   * Nothing feeds it: messages never change.
+   */
+  history: defineStore<Documents['history'], { room: string; sent_at: string; id: string; later?: boolean }>('history'),
   /**
    * One room: {"room": {...}, "members": {"<actor>": {...}}, "messages": {"<id>": {...}}} with its newest 100 messages.
    *

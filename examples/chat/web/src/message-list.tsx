@@ -1,118 +1,176 @@
-import { memo, useLayoutEffect, useRef, useState } from 'react';
+import { useVirtualizer } from '@tanstack/react-virtual';
+import { useConnection, usePagedStore } from 'fluxwire/react';
+import { memo, useEffect, useMemo, useRef, useState } from 'react';
 import { Avatar, hue } from './avatar.tsx';
+import { stores } from './chat.ts';
 import type { Member, Message } from './chat.ts';
 import { removeFailed, useFailed } from './failed.ts';
 import type { FailedMessage } from './failed.ts';
 import { pieces } from './markup.ts';
 import type { Piece } from './markup.ts';
+import { dayName, Moment } from './moment.tsx';
 import { usePost } from './post.ts';
 import { isUnsent } from './predictions.ts';
-import { byDay, inOrder } from './timeline.ts';
-import type { Group } from './timeline.ts';
+import { markRead, readUntil } from './read.ts';
+import { inOrder, itemsOf, timeOf } from './timeline.ts';
+import type { Item } from './timeline.ts';
 
 interface Props {
   room: string;
   /** Who is reading. */
   actor: string;
   title: string;
-  messages: Record<string, Message>;
   members: Record<string, Member>;
 }
 
 /** How far from the end still counts as reading the newest, in pixels. */
 const NEAR_END = 80;
 
-/** The messages of a room; stays at the newest unless the reader has gone back. */
-export function MessageList({ room, actor, title, messages, members }: Props) {
-  const list = useRef<HTMLDivElement>(null);
-  const atEnd = useRef(true);
-  const [unread, setUnread] = useState(false);
-  const ordered = inOrder(messages);
-  const newest = ordered.at(-1);
-  const failed = useFailed().filter((one) => one.room === room);
+/** Earlier messages are asked for when so few items are left above. */
+const NEAR_BEGINNING = 5;
 
-  const toEnd = () => list.current?.scrollTo({ top: list.current.scrollHeight });
-  useLayoutEffect(() => {
-    // What one says oneself is always looked at.
-    if (atEnd.current || newest?.author === actor) toEnd();
-    else setUnread(true);
+/** The messages of a room: the newest first, and back to the beginning for who scrolls there. */
+export function MessageList({ room, actor, title, members }: Props) {
+  const list = useRef<HTMLDivElement>(null);
+  const { rows, status, earlier, loadEarlier } = usePagedStore({
+    newest: stores.room({ room }),
+    page: ({ sent_at, id }: Message, direction) => {
+      return stores.history({ room, sent_at, id, later: direction === 'later' });
+    },
+    rows: inOrder,
+    key: (message) => message.id,
+    cursor: (message) => (isUnsent(message) ? undefined : message),
+  });
+  const failed = useFailed().filter((one) => one.room === room);
+  // What was new when the room was opened stays marked, until one answers.
+  const [read, setRead] = useState(() => readUntil(actor, room));
+  const [seen, setSeen] = useState(0);
+  const items = useMemo(() => itemsOf(rows, actor, read), [rows, actor, read]);
+  const count = items.length + failed.length;
+
+  const virtual = useVirtualizer({
+    count,
+    getScrollElement: () => list.current,
+    estimateSize: () => 44,
+    getItemKey: (index) => items[index]?.key ?? `failed ${failed[index - items.length]?.id}`,
+    anchorTo: 'end',
+    followOnAppend: true,
+    scrollEndThreshold: NEAR_END,
+    overscan: 12,
+    paddingStart: 8,
+    paddingEnd: 16,
+  });
+  const shown = virtual.getVirtualItems();
+  const newest = rows.at(-1);
+  const atEnd = virtual.isAtEnd(NEAR_END);
+
+  const toEnd = () => virtual.scrollToEnd();
+  useEffect(() => {
+    // What one says oneself is always looked at, and so is a room that is opened.
+    if (newest?.author === actor || seen === 0) toEnd();
+    if (newest?.author === actor) setRead(undefined);
   }, [newest?.id, failed.length]);
-  const onScroll = () => {
-    const { scrollTop, scrollHeight, clientHeight } = list.current as HTMLDivElement;
-    atEnd.current = scrollHeight - scrollTop - clientHeight < NEAR_END;
-    if (atEnd.current) setUnread(false);
-  };
+  useEffect(() => {
+    if (newest === undefined || !atEnd || document.visibilityState === 'hidden') return;
+    setSeen(timeOf(newest));
+    markRead(actor, room, timeOf(newest));
+  }, [newest, atEnd]);
+  const first = shown[0]?.index ?? 0;
+  useEffect(() => {
+    if (status !== 'pending' && first < NEAR_BEGINNING) loadEarlier();
+  }, [first, status, earlier]);
+
+  const unread = atEnd ? 0 : rows.filter((one) => timeOf(one) > seen && one.author !== actor).length;
 
   return (
     <div className="messages-frame">
-      <div
-        className="messages"
-        role="log"
-        aria-label={`Messages in ${title}`}
-        tabIndex={0}
-        ref={list}
-        onScroll={onScroll}
-      >
-        {ordered.length + failed.length === 0 && <p className="empty quiet">Nothing has been said here yet.</p>}
-        {byDay(ordered).map((day) => (
-          <section key={day.date.toDateString()} aria-label={dayName(day.date)}>
-            <h3 className="day">
-              <span>{dayName(day.date)}</span>
-            </h3>
-            {day.groups.map((group) => (
-              <GroupView key={group.messages[0]?.id} group={group} name={nameOf(group.author, members)} />
-            ))}
-          </section>
-        ))}
-        {failed.map((one) => (
-          <Failed key={one.id} message={one} />
-        ))}
+      <div className="messages" role="log" aria-label={`Messages in ${title}`} aria-busy={earlier === 'loading'} tabIndex={0} ref={list}>
+        {count === 0 && <p className="empty quiet">Nothing has been said here yet.</p>}
+        {earlier === 'loading' && count > 0 && <p className="loading quiet">Loading earlier messages…</p>}
+        <div className="virtual" style={{ height: virtual.getTotalSize() }}>
+          {shown.map(({ key, index, start }) => {
+            const item = items[index];
+            const lost = failed[index - items.length];
+            return (
+              <div
+                key={key}
+                data-index={index}
+                ref={virtual.measureElement}
+                className="row"
+                style={{ transform: `translateY(${start}px)` }}
+              >
+                {item && <ItemView item={item} members={members} />}
+                {lost && <Failed message={lost} />}
+              </div>
+            );
+          })}
+        </div>
       </div>
-      {unread && (
+      {unread > 0 && (
         <button className="primary small unread" onClick={toEnd}>
-          New messages ↓
+          {unread === 1 ? '1 new message' : `${unread} new messages`} ↓
         </button>
       )}
     </div>
   );
 }
 
-function GroupView({ group: { author, messages }, name }: { group: Group; name: string }) {
-  return (
-    <article className="group" aria-label={`${name}:`}>
-      <Avatar actor={author} name={name} />
-      <div className="said">
-        <header>
-          <strong className="author" dir="auto" style={{ '--hue': hue(author) } as object}>
-            {name}
-          </strong>
-          <Time at={messages[0]?.sent_at ?? ''} />
-        </header>
-        {messages.map((message) => (
-          <Body key={message.id} message={message} />
-        ))}
-      </div>
-    </article>
-  );
+function ItemView({ item, members }: { item: Item; members: Record<string, Member> }) {
+  if (item.type === 'day') {
+    return (
+      <h2 className="day">
+        <span>{dayName(item.date)}</span>
+      </h2>
+    );
+  }
+  if (item.type === 'new') {
+    return (
+      <p className="day new">
+        <span>New</span>
+      </p>
+    );
+  }
+  const { message, first } = item;
+  return <Said message={message} first={first} name={nameOf(message.author, members)} />;
 }
 
 // Patches keep what they do not touch: a message that is the same object looks the same.
-const Body = memo(function Body({ message }: { message: Message }) {
-  const { body, sent_at } = message;
+const Said = memo(function Said({ message, first, name }: { message: Message; first: boolean; name: string }) {
+  const { author, body, sent_at } = message;
   const unsent = isUnsent(message);
   return (
-    <div
-      className="body"
-      dir="auto"
-      data-unsent={unsent || undefined}
-      title={unsent ? 'On its way' : new Date(sent_at).toLocaleString()}
-    >
-      {pieces(body).map((piece, index) => (
-        <PieceView key={index} piece={piece} />
-      ))}
-    </div>
+    <article className="group" data-first={first || undefined} aria-label={`${name}:`}>
+      {first ? <Avatar actor={author} name={name} /> : <span className="gutter" />}
+      <div className="said">
+        {first && (
+          <header>
+            <strong className="author" dir="auto" style={{ '--hue': hue(author) } as object}>
+              {name}
+            </strong>
+            <Moment at={sent_at} />
+          </header>
+        )}
+        <div
+          className="body"
+          dir="auto"
+          data-unsent={unsent || undefined}
+          title={unsent ? undefined : new Date(sent_at).toLocaleString()}
+        >
+          {pieces(body).map((piece, index) => (
+            <PieceView key={index} piece={piece} />
+          ))}
+        </div>
+        {unsent && <Unsent />}
+      </div>
+    </article>
   );
 });
+
+/** Where a message is that the database does not have yet. */
+function Unsent() {
+  const { state } = useConnection();
+  return <p className="delivery">{state === 'open' ? 'Sending…' : 'Waits for the connection'}</p>;
+}
 
 /** A message that was refused, why, and what can be done about it. */
 function Failed({ message: { id, room, body, why } }: { message: FailedMessage }) {
@@ -127,7 +185,7 @@ function Failed({ message: { id, room, body, why } }: { message: FailedMessage }
         {body}
       </div>
       <p className="problem">
-        {why}
+        <span>Not sent. {why}</span>
         <button className="plain" onClick={retry}>
           Try again
         </button>
@@ -156,19 +214,6 @@ function PieceView({ piece: { type, text } }: { piece: Piece }) {
     );
   }
   return text;
-}
-
-function Time({ at }: { at: string }) {
-  const date = new Date(at);
-  return <time dateTime={at}>{date.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' })}</time>;
-}
-
-function dayName(date: Date): string {
-  const today = new Date();
-  if (date.toDateString() === today.toDateString()) return 'Today';
-  today.setDate(today.getDate() - 1);
-  if (date.toDateString() === today.toDateString()) return 'Yesterday';
-  return date.toLocaleDateString([], { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' });
 }
 
 function nameOf(actor: string, members: Record<string, Member>): string {

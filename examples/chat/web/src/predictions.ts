@@ -3,6 +3,7 @@ import { predict } from 'fluxwire';
 import type { NamedPrediction } from 'fluxwire';
 import { actions, stores } from './chat.ts';
 import type { Message } from './chat.ts';
+import { inOrder, timeOf } from './timeline.ts';
 
 const UNSENT = 'unsent:';
 
@@ -15,10 +16,10 @@ export function isUnsent({ id }: Message): boolean {
 export function predictionsOf(actor: string): NamedPrediction[] {
   return [
     predict(actions.post_message, (shown, { room, body }, { id, at }) => {
-      shown.update(stores.room({ room }), (document) => {
-        const message = { id: `${UNSENT}${id}`, author: actor, body, sent_at: notBefore(document.messages, at) };
-        return { ...document, messages: { ...document.messages, [message.id]: message } };
-      });
+      const document = shown.get(stores.room({ room }));
+      if (document === undefined) return;
+      const message = { id: `${UNSENT}${id}`, author: actor, body, sent_at: after(inOrder(document).at(-1), at) };
+      shown.patch(stores.room({ room }), [{ op: 'add', path: `/messages/${message.id}`, value: message }]);
     }),
     predict(actions.rename_room, (shown, { room, title }) => {
       shown.update(stores.room({ room }), (document) => {
@@ -36,11 +37,7 @@ export function predictionsOf(actor: string): NamedPrediction[] {
   ];
 }
 
-/** A time after all others, also where this clock is late: what is written last stands last. */
-function notBefore(messages: Record<string, Message>, at: number): string {
-  let newest = new Date(at).toISOString();
-  for (const { sent_at } of Object.values(messages)) {
-    if (Date.parse(sent_at) >= Date.parse(newest)) newest = sent_at;
-  }
-  return newest;
+/** A time after the last message's, also where this clock is late: what is written last stands last. */
+function after(last: Message | undefined, at: number): string {
+  return new Date(last === undefined ? at : Math.max(at, timeOf(last) + 1)).toISOString();
 }

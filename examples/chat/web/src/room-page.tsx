@@ -5,6 +5,7 @@ import { Composer } from './composer.tsx';
 import { Editable } from './editable.tsx';
 import { MemberList } from './member-list.tsx';
 import { MessageList } from './message-list.tsx';
+import { Offline } from './offline.tsx';
 import { useReport } from './problem.tsx';
 import { addressOf } from './route.ts';
 
@@ -40,7 +41,7 @@ export function RoomPage({ room, actor }: { room: string; actor: string }) {
       </main>
     );
   }
-  const { members, messages } = data;
+  const { members } = data;
   const inside = Object.hasOwn(members, actor);
 
   return (
@@ -54,7 +55,7 @@ export function RoomPage({ room, actor }: { room: string; actor: string }) {
           disabled={!inside}
           onSave={(next) => void rename({ room, title: next }).catch(report)}
         >
-          <h2 dir="auto">{title}</h2>
+          <h1 dir="auto">{title}</h1>
         </Editable>
         <button
           className="plain members-button"
@@ -69,7 +70,8 @@ export function RoomPage({ room, actor }: { room: string; actor: string }) {
           </button>
         )}
       </header>
-      <MessageList room={room} actor={actor} title={title} messages={messages} members={members} />
+      <Offline />
+      <MessageList room={room} actor={actor} title={title} members={members} />
       {inside ? (
         <Composer room={room} title={title} />
       ) : (
