@@ -87,6 +87,9 @@ class Bus:
         """Nothing is forgotten."""
         return True
 
+    async def tell(self, asker: str, message: MultiplexerMessage) -> None:
+        """Nobody asks."""
+
     async def intake_of_others(self) -> float:
         """There are none."""
         return 0.0

@@ -59,6 +59,18 @@ class FrontBus(FrontRegistry, Protocol):
 
         """
 
+    async def tell(self, asker: str, message: MultiplexerMessage) -> None:
+        """Put a message on somebody's own stream, as :meth:`MultiplexerBus.send` does: an answer to who asked.
+
+        Args:
+            asker: As who he reads, see :meth:`read`.
+            message: The answer.
+
+        Raises:
+            BusLost: It may or may not be there.
+
+        """
+
     async def start(self) -> None:
         """Note where the update bus stands, so that nothing published from now on is missed.
 

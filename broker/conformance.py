@@ -226,6 +226,19 @@ class Conformance:
         assert sorted(await hear(one, 4), key=repr) == lead(1, 2, 4, 9)
         assert sorted(await hear(two, 2), key=repr) == lead(3, 9)
 
+    async def test_told_by_a_front(self, cluster: Cluster) -> None:
+        """What fronts tell who asked reaches him alone, and counts for no gap."""
+        one, two, asker = cluster.front("one"), cluster.front("two"), cluster.front("asker")
+        multiplexer = cluster.multiplexer("m")
+        for front in (one, two, asker):
+            await front.start()
+        for term in (1, 2):
+            await one.tell("asker", *lead(term))
+        await two.tell("asker", *lead(3))
+        await multiplexer.publish(lead(9))
+        assert sorted(await hear(asker, 4), key=repr) == lead(1, 2, 3, 9)
+        assert await hear(one, 1) == lead(9)
+
     async def test_start(self, cluster: Cluster) -> None:
         """A front reads what is published after `start`, nothing from before, and misses nothing in between."""
         multiplexer = cluster.multiplexer("m")

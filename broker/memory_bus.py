@@ -223,6 +223,11 @@ class _FrontEnd(_End):
         others = (self._streams.alive(front) for front in self._streams.registered if front != self._front)
         return sum(other.intake for other in others if other is not None)
 
+    async def tell(self, asker: str, message: MultiplexerMessage) -> None:
+        self._check()
+        self._streams.write(self._streams.own(asker), [message])
+        self._streams.wake()
+
     async def read(self) -> Sequence[News]:
         self._check()
         news = self._take()

@@ -197,5 +197,39 @@ class Drain(Message, frozen=True):
     """Above 0, and at most 1."""
 
 
-MultiplexerMessage = Outcome | Opened | Denied | Snapshot | Gone | Commit | Recheck | Lead | Renewed | Kick | Drain
-"""What the multiplexer says to fronts."""
+class WhoIs(Message, frozen=True):
+    """A front is to tell what connections of an actor it has: :class:`Present` to who asks."""
+
+    actor: str
+    asker: str
+    """As whose own stream it is to be told."""
+
+
+class Connected(Message, frozen=True):
+    """One WebSocket or stream of an actor."""
+
+    client: str
+    """The client's own id."""
+    over: str
+    """``websocket`` or ``events``."""
+    address: str
+    """Where it comes from; empty for this machine's own."""
+    seconds: float
+    """How long it has been there."""
+    stores: int
+    """How many it subscribes to."""
+    blocked: bool
+    """Whether it does not read fast enough just now."""
+
+
+class Present(Message, frozen=True):
+    """The connections of an actor on one front."""
+
+    front: str
+    connections: list[Connected]
+
+
+MultiplexerMessage = (
+    Outcome | Opened | Denied | Snapshot | Gone | Commit | Recheck | Lead | Renewed | Kick | Drain | WhoIs | Present
+)
+"""What a front reads: what the multiplexer says to it, and commands do."""

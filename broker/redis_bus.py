@@ -84,6 +84,7 @@ class RedisFrontBus:
     """
 
     def __init__(self, url: str, namespace: str, front: str, *, most: int = MAX_PARCELS, lease: float = LEASE) -> None:
+        self._namespace = namespace
         self._actions = f"{namespace}:actions"
         self._updates = f"{namespace}:updates".encode()
         self._own = f"{namespace}:front:{front}".encode()
@@ -142,6 +143,15 @@ class RedisFrontBus:
         """See :meth:`broker.registry.FrontRegistry.intake_of_others`."""
         asked = self._keys.intakes(await self._writer.run(*self._keys.fronts()))
         return self._keys.intake(await self._writer.run_all(asked)) if asked else 0.0
+
+    async def tell(self, asker: str, message: MultiplexerMessage) -> None:
+        """See :meth:`broker.bus.FrontBus.tell`."""
+        stream = f"{self._namespace}:front:{asker}"
+        # The first and only entry of its writer.
+        batch = codec.Batch(secrets.token_hex(4), 1, 1, [message])
+        await self._writer.run_all(
+            [("XADD", stream, "*", FIELD, codec.encode_batch(batch)), ("EXPIRE", stream, OWN_STREAM_SECONDS)]
+        )
 
     async def read(self) -> Sequence[News]:
         """See :meth:`broker.bus.FrontBus.read`."""

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol, cast
 
+from broker.messages import Connected
+
 from .clients import Client
 from .codes import CloseCode
 from .connection import HEARTBEAT, Connection, Opened, Refreshed, State
@@ -150,10 +152,18 @@ class Socket(asyncio.Protocol):
 
     # What the server calls.
 
-    @property
-    def actor(self) -> str | None:
-        """Whose connection it is; None before he is let in and after he has left."""
-        return self._client.identity.actor if self._client is not None else None
+    def of(self, actor: str) -> Connected | None:
+        """What there is to know of it, if it is this actor's."""
+        if self._client is None or self._client.identity.actor != actor:
+            return None
+        return Connected(
+            client=self._client.client_id,
+            over="websocket" if self._connection.answers else "events",
+            address=self._address or "",
+            seconds=self._front.now() - self._opened_at,
+            stores=len(self._client.subscriptions),
+            blocked=self._client.blocked,
+        )
 
     def write_rest(self, data: bytes) -> None:
         """Write what could not be sent past the transport, unless goodbye was said."""

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from broker.bus import FrontBus, Missed, News
 from broker.errors import BusFull, BusLost
-from broker.messages import Commit, Drain, Kick, Parcel
+from broker.messages import Commit, Drain, Kick, Parcel, Present, WhoIs
 from broker.registry import RENEW, Changes
 from broker.traces import Span, Traces
 
@@ -224,23 +224,29 @@ class Server:
         while True:
             for run in runs(await self._retry(self._bus.read)):
                 try:
-                    if isinstance(run[0], Missed):
-                        _logger.warning("= messages were missed: asking again")
-                    if isinstance(run[0], Kick):
-                        self._kick(run[0])
-                    elif isinstance(run[0], Drain):
-                        self._drain(run[0].share)
-                    else:
-                        if self._traces is not None:
-                            self._trace(self._traces, run)
-                        self.hub.take_run(run, self.now())
-                        if isinstance(run[0], Commit) and run[0].told_at:
-                            self._told_at.append(run[0].told_at)
+                    await self._take(run)
                 except Exception:
                     _logger.exception("x a %s could not be taken", type(run[0]).__name__)
                     for message in run:
                         self.hub.doubt(message, self.now())
             self.flush_soon()
+
+    async def _take(self, run: Sequence[News]) -> None:
+        first = run[0]
+        if isinstance(first, Kick):
+            self._kick(first)
+        elif isinstance(first, Drain):
+            self._drain(first.share)
+        elif isinstance(first, WhoIs):
+            await self._answer(first)
+        else:
+            if isinstance(first, Missed):
+                _logger.warning("= messages were missed: asking again")
+            if self._traces is not None:
+                self._trace(self._traces, run)
+            self.hub.take_run(run, self.now())
+            if isinstance(first, Commit) and first.told_at:
+                self._told_at.append(first.told_at)
 
     def _trace(self, traces: Traces, run: Sequence[News]) -> None:
         for commit in run:
@@ -262,8 +268,14 @@ class Server:
         # First what they are owed.
         self._flush()
         for one in self.sockets:
-            if one.actor == kick.actor:
+            if one.of(kick.actor):
                 one.close(CloseCode.KICKED, kick.reason)
+
+    async def _answer(self, question: WhoIs) -> None:
+        """Tell who asked what connections of an actor there are."""
+        connections = [found for one in self.sockets if (found := one.of(question.actor))]
+        with suppress(BusLost):  # he asks again
+            await self._bus.tell(question.asker, Present(self.hub.front, connections))
 
     async def _append(self) -> None:
         # One call at a time: what comes meanwhile gathers, and goes in order.

@@ -8,7 +8,7 @@ import pytest
 from broker.bus import News
 from broker.errors import BusLost
 from broker.memory_bus import MemoryBus
-from broker.messages import Parcel
+from broker.messages import MultiplexerMessage, Parcel
 from broker.registry import NO_CHANGES, Changes
 
 from .running import GATE, Multiplexer, on_both_loops, read_frame, running, soon, turn_until
@@ -123,6 +123,9 @@ class FlakyBus:
     async def renew(self, intake: float) -> bool:
         self._check()
         return await self._end.renew(intake)
+
+    async def tell(self, asker: str, message: MultiplexerMessage) -> None:
+        await self._end.tell(asker, message)
 
     async def intake_of_others(self) -> float:
         return await self._end.intake_of_others()
