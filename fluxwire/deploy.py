@@ -16,6 +16,7 @@ from pathlib import Path
 import asyncpg  # noqa: TID251 -- a deploy is the command line's own business with the database
 
 from fluxwire import faults
+from fluxwire.determinism import unreplayable
 from fluxwire.scripts import ENGINE, Script, scripts, sql_folder
 from fluxwire.statements import statements
 from multiplexer.database import ENGINE as VERSION
@@ -159,7 +160,7 @@ async def _deploy(connection: asyncpg.Connection[asyncpg.Record], sources: dict[
     await _check_bodies(connection, everything)
     await connection.execute(DEPLOYMENT, done.changed)
     await _run(connection, "select flux.refresh(), flux.partition_log()")
-    done.warnings += await _findings(connection, everything)
+    done.warnings += await _findings(connection, everything) + await unreplayable(connection, everything)
     # No store renders otherwise for an action.
     if not all(name.startswith("actions/") for name in done.changed):
         await _run(connection, "select flux.touch_all()")

@@ -108,3 +108,12 @@ def _tokens(text: str) -> Iterator[re.Match[str]]:
             index = edge.end()
         if depth:
             yield token
+
+
+def blank(text: str, *, texts: bool) -> str:
+    """Put blanks in place of comments, and of quoted texts, too, if asked; everything else stays where it is."""
+    kept = [sign if sign == "\n" else " " for sign in text]
+    for token in _tokens(text):
+        if token.lastgroup in ("word", "other") or (not texts and token.lastgroup in ("quoted", "dollar")):
+            kept[token.start() : token.end()] = token.group()
+    return "".join(kept)
