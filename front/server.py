@@ -161,6 +161,8 @@ class Server:
             sockets: Who is to go.
 
         """
+        if not sockets:
+            return
         departure = Departure(sockets, await self._pace_of_others(), self.now())
         while not departure.over:
             if self.hurry.is_set():

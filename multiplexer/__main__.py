@@ -72,6 +72,8 @@ def runner() -> Callable[[Coroutine[Any, Any, None]], None]:
 def main() -> int:
     """Run; the exit code."""
     log.begin(os.environ)
+    # It warns of every request that is none: whoever sends such could fill a disk.
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)
     try:
         settings = Settings.from_environment()
     except SettingsError as error:

@@ -127,8 +127,8 @@ async def test_an_action_through_all_hops(database18: str, valkey: str, namespac
     """Over a WebSocket and over HTTP, with a page that looks on: each hop tells of the same action."""
     (tmp_path / "key").write_text(KEY)
     logs = {role: tmp_path / role for role in ("front", "multiplexer")}
-    with bound_port("127.0.0.1", 0, shared=False) as free:
-        port = free.getsockname()[1]
+    with bound_port("127.0.0.1", 0, shared=False) as free, bound_port("127.0.0.1", 0, shared=False) as other:
+        port, status_port = free.getsockname()[1], other.getsockname()[1]
     with collector() as taken:
         environment = {
             "PATH": os.environ["PATH"],
@@ -138,6 +138,7 @@ async def test_an_action_through_all_hops(database18: str, valkey: str, namespac
             "FLUXWIRE_NAMESPACE": namespace,
             "FLUXWIRE_KEY_FILE": str(tmp_path / "key"),
             "FLUXWIRE_PORT": str(port),
+            "FLUXWIRE_STATUS_PORT": str(status_port),
             "FLUXWIRE_LOG": "json",
             "FLUXWIRE_LOG_LEVEL": "debug",
             "FLUXWIRE_TRACES": "1",
@@ -150,6 +151,7 @@ async def test_an_action_through_all_hops(database18: str, valkey: str, namespac
             process("multiplexer", logs["multiplexer"], environment),
         ):
             await ready(f"http://127.0.0.1:{port}")
+            await ready(f"http://127.0.0.1:{status_port}")
             async with connect(f"ws://127.0.0.1:{port}/ws") as socket:
                 ada = Client(socket)
                 await ada.say(type="hello", protocols=[1], token=bearer, client="tab-1")
