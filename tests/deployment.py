@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -72,11 +73,13 @@ class Deployment:
             )
         )
 
-    def start_front(self, name: str, *, folder: str = str(ROOT)) -> None:
-        """Start a front at its port, and wait until it serves."""
-        port = self.fronts.setdefault(name, free_port())
-        self.start("front", name, folder=folder, FLUXWIRE_PORT=str(port))
-        assert process.wait_until(lambda: ready(port), START_LIMIT), self.log(name)
+    def start_fronts(self, *names: str, folder: str = str(ROOT)) -> None:
+        """Start fronts, each at its port, and wait until they serve."""
+        for name in names:
+            port = self.fronts.setdefault(name, free_port())
+            self.start("front", name, folder=folder, FLUXWIRE_PORT=str(port))
+        for name in names:
+            assert process.wait_until(partial(ready, self.fronts[name]), START_LIMIT), self.log(name)
 
     def start_haproxy(self, **settings: str) -> int:
         """Start HAProxy as it is shipped; the port."""

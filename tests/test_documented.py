@@ -155,6 +155,21 @@ def test_every_setting_of_haproxy_is_named() -> None:
     assert set(re.findall(r"FLUXWIRE_HAPROXY_\w+", configuration)) == set(re.findall(r"FLUXWIRE_HAPROXY_\w+", page))
 
 
+def test_what_operators_see_is_said() -> None:
+    """Words of ours that the table of failures quotes stand in the code, but for what HAProxy says."""
+    code = "".join(path.read_text(encoding="utf-8") for path in CODE)
+    seen = [
+        quoted
+        for row in section("docs/operations.md", "What you see, what it means, what to do").splitlines()
+        if row.startswith("| ") and not row.startswith("| HAProxy")
+        for quoted in re.findall(r"`([^`]+)`", row.split("|")[1])
+    ]
+    assert len(seen) >= 10
+    for quoted in seen:
+        words = re.sub(r"^[A-Z_]+ |:? ?….*", "", quoted)
+        assert words in code or words.removeprefix("= ") in code, quoted
+
+
 def test_every_command_is_named() -> None:
     """The README's table has exactly the commands of the command line, and `test`."""
     from fluxwire.__main__ import COMMANDS  # noqa: PLC0415 -- the only test here that needs it

@@ -50,8 +50,7 @@ def cluster(postgres18: Cluster, valkey: str) -> Iterator[Deployment]:
         deployment(database, valkey, "test-haproxy", settings) as made,
     ):
         made.start("multiplexer", "multiplexer")
-        for front in FRONTS:
-            made.start_front(front)
+        made.start_fronts(*FRONTS)
         yield made
 
 
@@ -254,7 +253,7 @@ async def test_a_front_that_leaves(cluster: Deployment, plain: int) -> None:
         for socket in staying:
             await socket.send('{"type": "ping"}')
             assert json.loads(await socket.recv()) == {"type": "pong"}
-    cluster.start_front("front-2")
+    cluster.start_fronts("front-2")
 
 
 async def closed(socket: ClientConnection) -> int | None:
@@ -333,7 +332,7 @@ async def test_a_front_dies_under_a_thousand_clients(cluster: Deployment, plain:
     assert bodies == sorted(["before", *map(str, range(POSTS))])
     assert breaks == []
     await asyncio.gather(*(client.close() for client in clients))
-    cluster.start_front("front-1")
+    cluster.start_fronts("front-1")
 
 
 async def version_of(cluster: Deployment, room: str) -> int:

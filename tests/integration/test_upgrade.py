@@ -68,8 +68,8 @@ async def test_one_version_step(cluster: Deployment) -> None:
     """Old fronts with a new multiplexer, and new fronts with an old one: everything goes on, and nothing is skipped."""
     later = str(later_version(cluster.folder / "later"))
     cluster.start("multiplexer", "old-multiplexer")
-    cluster.start_front("old-front")
-    cluster.start_front("new-front", folder=later)
+    cluster.start_fronts("old-front")
+    cluster.start_fronts("new-front", folder=later)
     breaks: list[str] = []
     clients = [
         Witness([f"ws://{HOST}:{port}/ws"], cluster.sign(front), Chains(front, breaks.append))
