@@ -178,6 +178,7 @@ async def test_tls(cluster: Deployment, certificate: Path) -> None:
         assert json.loads(await socket.recv())["type"] == "welcome"
         page = await http.get(f"https://localhost:{port}/healthz")
         assert (page.status_code, "max-age" in page.headers["strict-transport-security"]) == (200, True)
+        assert "secure" in page.headers["set-cookie"].lower().split("; ")
     trusted.set_alpn_protocols(["h2", "http/1.1"])
     reader, writer = await asyncio.open_connection(HOST, port, ssl=trusted, server_hostname="localhost")
     assert writer.get_extra_info("ssl_object").selected_alpn_protocol() == "h2"
