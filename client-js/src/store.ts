@@ -32,9 +32,12 @@ export interface Store {
   target: number;
 }
 
-/** @param document - What to show until the first snapshot. */
-export function makeStore(key: string, document?: Json): Store {
-  return { key, wishes: new Set(), document, predicted: undefined, position: undefined, feed: 'nothing', target: 0 };
+/**
+ * @param document - What to show until the first snapshot.
+ * @param position - Where it stands, if that is known.
+ */
+export function makeStore(key: string, document?: Json, position?: Position): Store {
+  return { key, wishes: new Set(), document, predicted: undefined, position, feed: 'nothing', target: 0 };
 }
 
 /** True while the document is as new as the front's. */

@@ -120,11 +120,12 @@ export function makeSubscriptions(graceMs: number = GRACE_MS): Subscriptions {
     if (store?.wishes.size === 0) stores.delete(store.key);
   };
 
-  const attach = (subscription: Subscription, key: string): Store => {
+  const attach = (subscription: Subscription, key: string, resumed = false): Store => {
     const before = subscription.store;
     if (before?.key !== key) detach(subscription);
-    // Should a wish lead to another key than before, its old document stays until the snapshot comes.
-    const store = stores.get(key) ?? makeStore(key, before?.document);
+    // Should a wish lead to another key than before, its old document stays until the snapshot comes; or for good, if the
+    // front goes on from it: who read it over HTTP was not told its key.
+    const store = stores.get(key) ?? makeStore(key, before?.document, resumed ? before?.position : undefined);
     stores.set(key, store);
     store.wishes.add(subscription);
     return (subscription.store = store);
@@ -178,7 +179,7 @@ export function makeSubscriptions(graceMs: number = GRACE_MS): Subscriptions {
   const subscribed = (frame: Subscribed): void => {
     const subscription = byId.get(frame.id);
     // Given up meanwhile, what follows may be all that another wish with the same key gets.
-    const store = subscription === undefined ? stores.get(frame.store) : attach(subscription, frame.store);
+    const store = subscription === undefined ? stores.get(frame.store) : attach(subscription, frame.store, frame.resumed);
     if (store === undefined) return;
     const fits = begin(store, frame);
     if (subscription === undefined) return;

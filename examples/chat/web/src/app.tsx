@@ -1,8 +1,10 @@
 import { createClient } from 'fluxwire';
 import type { Client } from 'fluxwire';
+import { DevTools, recorder } from 'fluxwire/devtools';
+import type { Recorder } from 'fluxwire/devtools';
 import { persist } from 'fluxwire/persist';
 import { FluxProvider } from 'fluxwire/react';
-import { useState } from 'react';
+import { Suspense, useState } from 'react';
 import { Chat } from './chat-page.tsx';
 import { addLate, forgetFailed } from './failed.ts';
 import { predictionsOf } from './predictions.ts';
@@ -14,11 +16,13 @@ import { SignIn } from './sign-in.tsx';
 interface SignedIn {
   session: Session;
   client: Client;
+  /** In development only. */
+  tools: Recorder | undefined;
 }
 
 // Once per page, and not once per rendering of the first component.
 const saved = savedSession();
-const resumed: SignedIn | undefined = saved && { session: saved, client: connect(saved) };
+const resumed: SignedIn | undefined = saved && connect(saved);
 
 export function App() {
   const [signedIn, setSignedIn] = useState(resumed);
@@ -27,7 +31,7 @@ export function App() {
   if (signedIn === undefined) {
     const enter = (session: Session) => {
       setNotice('');
-      setSignedIn({ session, client: connect(session) });
+      setSignedIn(connect(session));
     };
     return <SignIn notice={notice} onSignIn={enter} />;
   }
@@ -45,18 +49,27 @@ export function App() {
   return (
     <FluxProvider client={signedIn.client}>
       <Chat actor={signedIn.session.actor} onSignOut={leave} />
+      {signedIn.tools && (
+        <Suspense>
+          <DevTools client={signedIn.client} recorder={signedIn.tools} />
+        </Suspense>
+      )}
     </FluxProvider>
   );
 }
 
-function connect({ actor, token }: Session): Client {
+function connect(session: Session): SignedIn {
+  const { actor, token } = session;
   const url = new URL('/ws', window.location.href);
   url.protocol = url.protocol.replace('http', 'ws');
-  return createClient({
+  const tools = import.meta.env.DEV ? recorder() : undefined;
+  const client = createClient({
     url: url.href,
     token,
     predictions: predictionsOf(actor),
     persistence: persist({ actor }),
     onLateError: addLate,
+    ...(tools && { transport: tools.transport }),
   });
+  return { session, client, tools };
 }
