@@ -34,6 +34,7 @@ COMMANDS = {
     "verify": ("fluxwire.verify", "replay into a scratch database, and compare every table and every store"),
     "rehearse": ("fluxwire.rehearse", "replay the log through other functions, and tell what would be otherwise"),
     "at": ("fluxwire.at", "print a store as it was at some time"),
+    "blame": ("fluxwire.blame", "tell which action last changed something in a store"),
     "types": ("fluxwire.types", "write TypeScript for every action and store"),
     "trace": ("fluxwire.trace", "make a synthetic chat trace"),
     "play": ("fluxwire.play", "play a chat trace through the front door"),

@@ -58,15 +58,15 @@ class Difference(NamedTuple):
     here: Any
     there: Any
 
-    def __str__(self) -> str:
+    def told(self, other: str) -> str:
         """Say where it is, and both values: of a row those of the columns that differ."""
         here, there = self.here, self.there
         if not self.key:
-            return f"{self.kind} {self.name}: there is none in the replayed database"
+            return f"{self.kind} {self.name}: there is none in the {other} database"
         if self.kind == "table" and isinstance(here, dict) and isinstance(there, dict):
             names = [name for name in here if here[name] != there.get(name, ABSENT)]
             here, there = ({name: side.get(name) for name in names} for side in (here, there))
-        return f"{self.kind} {self.name}, {self.key}: here {_shown(here)}, replayed {_shown(there)}"
+        return f"{self.kind} {self.name}, {self.key}: here {_shown(here)}, {other} {_shown(there)}"
 
 
 def _shown(value: Any) -> str:  # noqa: ANN401 - any JSON
@@ -91,14 +91,14 @@ async def differences(here: Connection, there: Connection) -> list[Difference]:
     return [*await _compare_tables(here, there), *await _compare_stores(here, there)]
 
 
-def told(found: Sequence[Difference]) -> list[str]:
-    """Say what differs, a line each, of each table so many."""
+def told(found: Sequence[Difference], there: str = "replayed") -> list[str]:
+    """Say what differs, a line each, of each table so many; ``there`` is the other database's name."""
     lines: list[str] = []
     of: dict[str, int] = {}
     for difference in found:
         of[difference.name] = of.get(difference.name, 0) + 1
         if of[difference.name] <= SHOWN:
-            lines.append(str(difference))
+            lines.append(difference.told(there))
     return lines + [f"table {name}: {count - SHOWN} rows more" for name, count in of.items() if count > SHOWN]
 
 

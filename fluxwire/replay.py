@@ -11,10 +11,11 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing, suppress
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 import asyncpg  # noqa: TID251 - a replay is the command line's own business with the database
 import uvloop
@@ -39,12 +40,24 @@ SHOW_EVERY = 0.5
 """Seconds between two looks at how far it is."""
 
 
+class Look(Protocol):
+    """Where a replay stops on its way, for a look at the database."""
+
+    def at(self, entry: Logged) -> bool:
+        """Whether to stop behind an action."""
+
+    async def now(self, entry: Logged) -> None:
+        """Look: the action and all before it are committed, and nothing else is."""
+
+
 async def replay(
     log: Log,
     target: Target,
     until: Until,
     show: Callable[[int, int], None],
+    *,
     diverged: Callable[[Divergence], None] = stop,
+    look: Look | None = None,
 ) -> int:
     """Run a log again, from where the target stands.
 
@@ -54,6 +67,7 @@ async def replay(
         until: Where to end.
         show: Told now and then how many of how many are done.
         diverged: Told of each action that does not do what it did.
+        look: Where to stop on the way, to look at the target.
 
     Returns:
         The number of the last action that the target has.
@@ -72,10 +86,20 @@ async def replay(
                     raise StackError("The database to build has a log of its own.", "Give an empty one: --into DSN.")
                 del entries[0]
             position = position.before(entries)
-            for start in range(0, len(entries), BATCH):
-                await target.run(entries[start : start + BATCH], diverged)
-                show(min(entries[start : start + BATCH][-1].seq, last), last)
+            for batch in _batches(entries, look):
+                await target.run(batch, diverged)
+                show(batch[-1].seq, last)
+                if look is not None and look.at(batch[-1]):
+                    await look.now(batch[-1])
     return position.seq
+
+
+def _batches(entries: Sequence[Logged], look: Look | None) -> Iterator[Sequence[Logged]]:
+    start = 0
+    for end, entry in enumerate(entries, 1):
+        if end - start == BATCH or end == len(entries) or (look is not None and look.at(entry)):
+            yield entries[start:end]
+            start = end
 
 
 async def _ahead(chunks: AsyncIterator[list[Logged]]) -> AsyncGenerator[list[Logged], None]:
@@ -149,7 +173,7 @@ async def _perform(args: argparse.Namespace) -> int:
         written: list[ForeignWrite] = []
         if args.log:
             for where in args.log:
-                done = await replay(exported(where), target, args.until, meter(), diverged)
+                done = await replay(exported(where), target, args.until, meter(), diverged=diverged)
                 written += foreign_in(where, began, done)
         else:
             async with (
@@ -158,7 +182,7 @@ async def _perform(args: argparse.Namespace) -> int:
             ):
                 for difference in await environment_differs(connection, target.connection):
                     print(f"warning: {difference}", file=sys.stderr)
-                done = await replay(DatabaseLog(connection), target, args.until, meter(), diverged)
+                done = await replay(DatabaseLog(connection), target, args.until, meter(), diverged=diverged)
                 written += await foreign_writes(connection, began, done)
         await target.make_durable()
     if args.store:

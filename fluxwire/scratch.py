@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import asyncpg  # noqa: TID251 - the command line's own look into both databases
 
 from fluxwire.logged import DatabaseLog, Until
-from fluxwire.replay import meter, prepare, replay
+from fluxwire.replay import Look, meter, prepare, replay
 from fluxwire.stack.database import connect
 from fluxwire.stack.errors import StackError
 from fluxwire.target import Divergence, Target, stop
@@ -45,6 +45,8 @@ class Both(NamedTuple):
     """The number of the action behind which the replay began."""
     last: int
     """And of the last one."""
+    url: str
+    """Of the scratch database."""
 
 
 @asynccontextmanager
@@ -55,7 +57,7 @@ async def replayed(
     until: Until | None = None,
     baseline: Path | None = None,
     diverged: Callable[[Divergence], None] = stop,
-    prepared: Callable[[Connection], Awaitable[None]] | None = None,
+    prepared: Callable[[Connection], Awaitable[Look | None]] | None = None,
     keep: bool = False,
 ) -> AsyncIterator[Both]:
     """Replay a database's log into a scratch database, which is dropped afterwards.
@@ -66,7 +68,7 @@ async def replayed(
         until: Where to end; None for the log's end.
         baseline: Where to begin; None for the log's beginning.
         diverged: Told of each action that does not do what it did.
-        prepared: Called with the scratch database before the replay begins.
+        prepared: Called with the scratch database before the replay begins; says where to look at it on the way.
         keep: Leave the scratch database there.
 
     Raises:
@@ -83,12 +85,11 @@ async def replayed(
             until = until or Until(seq=await real.fetchval(LAST))
             scratch = await asyncpg.connect(scratch_url, server_settings=dict(SESSION))
             try:
-                if prepared is not None:
-                    await prepared(scratch)
+                look = None if prepared is None else await prepared(scratch)
                 async with Target.open(scratch_url) as target:
                     first = (await target.position()).seq
-                    last = await replay(DatabaseLog(real), target, until, meter(), diverged)
-                yield Both(real, scratch, first, last)
+                    last = await replay(DatabaseLog(real), target, until, meter(), diverged=diverged, look=look)
+                yield Both(real, scratch, first, last, scratch_url)
             finally:
                 await scratch.close()
 

@@ -12,6 +12,7 @@ import pytest
 from fluxwire import log as logs
 from fluxwire.archive import exported
 from fluxwire.at import document
+from fluxwire.blame import blame
 from fluxwire.logged import BrokenLog, DatabaseLog, Until
 from fluxwire.rehearse import rehearse
 from fluxwire.replay import deploy_to, replay
@@ -194,14 +195,51 @@ def changed_chat(folder: Path) -> Path:
 
 async def test_rehearsed(sql: Sql, tmp_path: Path) -> None:
     """A changed function is tried on what has been: each action that it would have refused is named, and no other."""
-    assert await rehearse(sql.url, CHAT) == ([], [])
-    actions, state = await rehearse(sql.url, changed_chat(tmp_path))
-    assert [line.split(", number ")[1].split(" now")[0] for line in actions] == [
-        "3 of 'ada', deployment 1) was ok, and is too_long",
-        "1 of 'bob', deployment 1) was not_a_member, and is too_long",
-        "6 of 'ada', deployment 1) was ok, and is too_long",
+    changed = changed_chat(tmp_path)
+    assert (await rehearse(sql.url, CHAT)).lines == [
+        "Of actions 1 to 9, 0 would come out otherwise, and 0 rows and stores."
     ]
-    assert any("chat.message" in line for line in state)
+    found = await rehearse(sql.url, changed)
+    assert [(one.entry.seq, one.entry.outcome, one.outcome) for one in found.actions] == [
+        (3, "ok", "too_long"),
+        (5, "not_a_member", "too_long"),
+        (7, "ok", "too_long"),
+    ]
+    assert "post_message: ok → too_long, 2 times" in found.lines
+    assert any("table chat.message" in line and "rehearsed nothing" in line for line in found.lines)
+    found = await rehearse(sql.url, changed, since=Until(seq=4), application=CHAT)
+    assert [one.entry.seq for one in found.actions] == [5, 7]
+    assert [one.kind for one in found.state] == ["table", "store"]
+    found = await rehearse(sql.url, changed, since=Until(seq=3), end=Until(seq=6), application=CHAT)
+    assert ([one.entry.seq for one in found.actions], found.state) == ([5], [])
+
+
+async def test_blamed(sql: Sql) -> None:
+    """The last action that changed what stands at a path is named, with both values; so is that none did."""
+    await sql.dispatch(
+        Sent(9, "rename_room", '{"room": "lobby", "title": "Hall"}'), post(10, "three"), post(11, 5000 * "x")
+    )
+    found = await blame(sql.url, CHAT, "room", '{"room": "lobby"}', "/room/title")
+    assert found.entry is not None
+    assert (found.entry.seq, found.before, found.after, found.here) == (10, '"Lobby"', '"Hall"', '"Hall"')
+    found = await blame(sql.url, CHAT, "room", '{"room": "lobby"}', "/nowhere")
+    assert (found.entry, found.here) == (None, None)
+    with pytest.raises(StackError, match="no JSON pointer"):
+        await blame(sql.url, CHAT, "room", '{"room": "lobby"}', "room")
+    with pytest.raises(StackError, match="cannot be rendered"):
+        await blame(sql.url, CHAT, "nowhere", "{}", "/room")
+
+
+async def test_one_store(sql: Sql, empty_database18: str) -> None:
+    """Bounded to a store, what did not touch it keeps its place in the log, and is not run."""
+    await sql.dispatch(Sent(9, "create_room", '{"room": "den", "title": "Den"}'), post(10, "three"))
+    await deploy_to(empty_database18, CHAT)
+    async with Target.open(empty_database18, 'room{"room": "lobby"}') as target, sql.connection.transaction():
+        assert await replay(DatabaseLog(sql.connection), target, Until(), silent) == 11
+    assert await fetch(empty_database18, MESSAGES) == await fetch(sql.url, MESSAGES)
+    assert await fetch(empty_database18, "select room from chat.room") == [{"room": "lobby"}]
+    skipped = "select seq from flux.action where code = 'not_replayed' order by seq"
+    assert [row["seq"] for row in await fetch(empty_database18, skipped)] == [4, 5, 6, 8, 9, 10]
 
 
 async def test_at(sql: Sql) -> None:
