@@ -1,6 +1,8 @@
 """Messages survive the road, and nothing else does."""
 
+import json
 from contextlib import suppress
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -21,6 +23,7 @@ from broker.messages import (
     Held,
     Kick,
     Lead,
+    Message,
     MultiplexerMessage,
     Open,
     Opened,
@@ -204,6 +207,16 @@ def test_a_batch_of_a_later_version(messages: list[MultiplexerMessage]) -> None:
     """The same the other way."""
     later = msgspec.msgpack.encode(["w", 1, 2, [_Later("x"), *map(as_later, messages)], "later"])
     assert codec.decode_batch(later) == Batch("w", 1, 2, messages)
+
+
+def test_messages_only_grow() -> None:
+    """Fields of the last release keep their places, and what came since is at the end, with a default."""
+    golden = json.loads((Path(__file__).parent.parent / "protocol" / "bus.json").read_text(encoding="utf-8"))
+    kinds = {kind.__name__: msgspec.structs.fields(kind) for kind in Message.__subclasses__()}
+    assert set(golden) <= set(kinds)
+    for name, released in golden.items():
+        assert [field.name for field in kinds[name]][: len(released)] == released, name
+        assert not any(field.required for field in kinds[name][len(released) :]), name
 
 
 @pytest.mark.parametrize("bad", [["Lead", "no number"], ["Lead"], [], {"Lead": 1}, 7, [7]])
