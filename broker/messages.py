@@ -154,7 +154,7 @@ class Commit(Message, frozen=True):
 
     updates: list[Update]
     told_at: float = 0.0
-    """When its doorbell rang at the multiplexer, in seconds since 1970 by its clock; 0: nobody knows."""
+    """When the multiplexer heard of it, in seconds since 1970 by its clock; 0: nobody knows."""
     traces: list[str] = []
     """Contexts of the spans of its telling (``traces``), one for each traced action it comes of."""
 

@@ -146,12 +146,16 @@ class Target:
 
     async def _run(self, batch: Sequence[Logged]) -> Sequence[asyncpg.Record]:
         try:
-            return await self.connection.fetch(DISPATCH, self._term, [self._sent(entry) for entry in batch])
+            sent = [self._sent(entry) for entry in batch]
+            row = await self.connection.fetchrow(DISPATCH, self._term, sent, None)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
             raise StackError(
                 f"{batch[0]}, or one soon after it, cannot be run.",
                 f"{exc}. What came before it is there; call it again, and it goes on.",
             ) from exc
+        assert row is not None
+        outcomes: Sequence[asyncpg.Record] = row["outcomes"]
+        return outcomes
 
     def _sent(self, entry: Logged) -> Sent:
         return Sent(

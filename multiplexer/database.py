@@ -45,8 +45,11 @@ SESSION = {
 TOGETHER = 20
 """Most stores rendered in one statement: that bounds what one of them can cost the others, in time and in memory."""
 DOORBELL = "flux"
-DISPATCH = "select * from flux.dispatch($1, $2)"
-"""Takes the term, and each action as :class:`Sent`; answers with rows like :class:`Result`."""
+DISPATCH = "select * from flux.dispatch($1, $2, $3)"
+"""Takes the term, each action as :class:`Sent`, and how many bytes a patch may have; answers with one row.
+
+Its ``outcomes`` are like :class:`Result`, its ``notices`` like :class:`Patch`.
+"""
 TRANSIENT = re.compile("40|53|57P0|55P03|25006")
 """SQLSTATEs of faults that pass: serialization, deadlock, resources, shutdown, lock timeout, read-only."""
 
@@ -131,6 +134,10 @@ class Rendered:
     document: str
 
 
+Part = tuple[int, bool]
+"""A transaction, and which of its patches: those a doorbell rings for, or those that came with a batch's outcomes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Patch:
     """How a commit changed a store; without ``ops`` (JSON text) it has to be rendered.
@@ -148,11 +155,25 @@ class Patch:
     ops: str | None
     recheck: bool = False
     kick: str | None = None
+    rings: bool = True
+    """Whether a doorbell rings for it; without, it came with the outcomes of its batch."""
 
     @property
     def is_change(self) -> bool:
         """Whether it says that a store has moved, or all have."""
         return not self.recheck and self.kick is None
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatched:
+    """What a batch led to: the results in its order, and what fronts are to be told.
+
+    Its own patches build upon what others have committed, which is told first.
+    """
+
+    results: Sequence[Result]
+    others: Sequence[Part]
+    patches: Sequence[Patch]
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,21 +311,25 @@ class Reader:
         One of more bytes than a document may have comes without its ``ops``. That all stores moved comes first.
         """
         with _translated():
-            rows = await self._connection.fetch("select * from flux.patches($1, $2)", transactions, self._most_bytes)
-        return [Patch(*row) for row in rows]
+            notices = await self._connection.fetchval("select flux.patches($1, $2)", transactions, self._most_bytes)
+        return [Patch(*notice) for notice in notices]
 
-    async def left(self) -> list[int]:
+    async def left(self) -> list[Part]:
         """Look up the commits whose patches nobody has told fronts and forgotten; in the order they began."""
         with _translated():
             rows = await self._connection.fetch(
-                "select p.tx::text::bigint as tx from flux.patch p group by 1 order by 1"
+                "select p.tx::text::bigint as tx, p.rings from flux.patch p group by 1, 2 order by 1, 2"
             )
-        return [row["tx"] for row in rows]
+        return [(row["tx"], row["rings"]) for row in rows]
 
-    async def forget(self, transactions: Sequence[int]) -> None:
+    async def forget(self, parts: Sequence[Part]) -> None:
         """Delete the patches of these commits: they have been published."""
         with _translated():
-            await self._connection.execute("select flux.forget($1)", transactions)
+            await self._connection.execute(
+                "select flux.forget($1, $2)",
+                [transaction for transaction, rings in parts if rings],
+                [transaction for transaction, rings in parts if not rings],
+            )
 
     async def versions(self, keys: Sequence[str]) -> tuple[str, dict[str, int]]:
         """Look up the epoch and the versions of stores."""
@@ -335,10 +360,12 @@ class Database:
         following: "Connection",
         asking: Reader,
         telling: Reader,
+        most_bytes: int,
     ) -> None:
         self._dispatching = dispatching
         self._leading = leading
         self._following = following
+        self._most_bytes = most_bytes
         self.asking = asking
         self.telling = telling
 
@@ -389,6 +416,7 @@ class Database:
                 following=await connection("follow", render_timeout),
                 asking=Reader(await connection("ask", render_timeout), most_bytes=most_bytes, metrics=metrics),
                 telling=Reader(await connection("tell", render_timeout), most_bytes=most_bytes, metrics=metrics),
+                most_bytes=most_bytes,
             )
 
     async def check_engine(self) -> None:
@@ -463,8 +491,8 @@ class Database:
         with _translated():
             await self._leading.add_listener(DOORBELL, lambda _connection, _pid, _channel, payload: ring(str(payload)))
 
-    async def dispatch(self, term: int, actions: Sequence[Action], refusals: Sequence[str | None]) -> list[Result]:
-        """Run a batch in one transaction; the results come in its order.
+    async def dispatch(self, term: int, actions: Sequence[Action], refusals: Sequence[str | None]) -> Dispatched:
+        """Run a batch in one transaction.
 
         Args:
             term: The term this multiplexer leads.
@@ -479,7 +507,7 @@ class Database:
         """
         try:
             with _translated():
-                rows = await self._dispatching.fetch(
+                row = await self._dispatching.fetchrow(
                     DISPATCH,
                     term,
                     [
@@ -495,7 +523,13 @@ class Database:
                         )
                         for action, refusal in zip(actions, refusals, strict=True)
                     ],
+                    self._most_bytes,
                 )
         except _Failed as error:
             raise BatchFailed(str(error), transient=error.transient) from error
-        return [Result(*row) for row in rows]
+        assert row is not None
+        return Dispatched(
+            [Result(*outcome) for outcome in row["outcomes"]],
+            [(transaction, True) for transaction in row["rung"]],
+            [Patch(*notice) for notice in row["notices"]],
+        )

@@ -175,6 +175,11 @@ class Dispatcher:
                 break
         return batch
 
+    @staticmethod
+    def bears_on_next(batch: Sequence[Job], results: Sequence[Result]) -> bool:
+        """Tell whether a batch that was committed has to be settled before the next is taken."""
+        return any(result.status == "retry" for result in results) or any(job.alone or job.refusal for job in batch)
+
     def settle(self, batch: Sequence[Job], results: Sequence[Result], now: float) -> Settled:
         """Take the results of a batch that was committed, in its order."""
         settled = Settled()

@@ -1,6 +1,7 @@
-"""Doorbells into updates: which transactions rang, what they changed, and what fronts are told of it.
+"""Commits into updates: which are to be told, what they changed, and what fronts are told of it.
 
-A doorbell names a transaction and is not believed: any role can ring. What counts is what stands in ``flux.patch``.
+What batches of actions changed comes with their outcomes. Other commits ring a doorbell, which names a transaction and
+is not believed: any role can ring. What counts is what stands in ``flux.patch``.
 """
 
 import asyncio
@@ -15,19 +16,29 @@ import msgspec
 from broker.messages import Commit, Gone, Kick, MultiplexerMessage, Recheck, Snapshot, Update
 from broker.traces import Span
 
-from .database import TOGETHER, Patch, Reader, Rendered
+from .database import TOGETHER, Part, Patch, Reader, Rendered
 from .documents import Documents
 from .holders import Audience, Holders
 from .numbers import unfit
 from .renderer import difference, fit, gone, snapshot, update
 from .tracing import Tracing
 
-MAX_BELLS = 512
-"""Most transactions whose patches are read in one go."""
+MOST_COMMITS = 512
+"""Most transactions that are told in one go."""
 
 
-class Doorbells:
-    """The doorbells that have rung and were not answered yet, in the order of the commits.
+@dataclass(slots=True)
+class Heard:
+    """A commit that fronts are to be told of."""
+
+    at: float
+    """When it was heard of first, in seconds since 1970."""
+    patches: Sequence[Patch] | None = None
+    """None are to be read."""
+
+
+class Commits:
+    """The commits that fronts are to be told of, in their order.
 
     Args:
         clock: Seconds since 1970.
@@ -36,30 +47,45 @@ class Doorbells:
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._rung: dict[int, float] = {}
+        self._heard: dict[Part, Heard] = {}
+        self._taken: set[Part] = set()
         self._any = asyncio.Event()
 
     def ring(self, payload: str) -> None:
         """Take a doorbell; one that does not name a transaction is somebody else's joke."""
         if payload.isascii() and payload.isdecimal() and len(payload) <= 18:  # noqa: PLR2004 -- digits that fit in a bigint
-            self._rung.setdefault(int(payload), self._clock())
-            self._any.set()
+            self.hear((int(payload), True))
 
-    async def wait(self, seconds: float | None = None) -> dict[int, float]:
-        """Wait for doorbells and take them all; after so many seconds there may be none.
+    def bring(self, patches: Sequence[Patch]) -> None:
+        """Take the patches that came with a batch's outcomes; those of one commit come together."""
+        for part, commit in groupby(patches, key=lambda patch: (patch.tx, patch.rings)):
+            self.hear(part, list(commit))
 
-        Returns:
-            When each transaction rang first, in seconds since 1970.
+    def hear(self, part: Part, patches: Sequence[Patch] | None = None) -> None:
+        """Take a commit; without its patches, these are to be read."""
+        if part in self._taken:
+            return
+        heard = self._heard.setdefault(part, Heard(self._clock()))
+        if patches is not None:
+            heard.patches = patches
+        self._any.set()
 
-        """
+    async def wait(self, seconds: float | None = None) -> dict[Part, Heard]:
+        """Wait for commits and take them all; after so many seconds there may be none."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._any.wait(), seconds)
-        rung = {transaction: self._rung[transaction] for transaction in list(self._rung)[:MAX_BELLS]}
-        for transaction in rung:
-            del self._rung[transaction]
-        if not self._rung:
+            async with asyncio.timeout(seconds):
+                await self._any.wait()
+        heard = {part: self._heard[part] for part in list(self._heard)[:MOST_COMMITS]}
+        for part in heard:
+            del self._heard[part]
+        if not self._heard:
             self._any.clear()
-        return rung
+        self._taken |= heard.keys()
+        return heard
+
+    def forget(self, parts: Iterable[Part]) -> None:
+        """Take note that their patches are gone; until then they are not heard of again."""
+        self._taken.difference_update(parts)
 
 
 @dataclass(slots=True)
@@ -127,24 +153,21 @@ class Teller:
         """Whether there is anything for :meth:`due`."""
         return bool(self._due)
 
-    async def commits(self, transactions: Mapping[int, float]) -> Told:
-        """Tell what these transactions changed.
-
-        Args:
-            transactions: When each rang, in seconds since 1970.
+    async def commits(self, heard: Mapping[Part, Heard]) -> Told:
+        """Tell what these commits changed.
 
         Raises:
             BusLost: It is not known who is to be told; nothing has happened.
 
         """
-        patches = await self._reader.patches(list(transactions))
+        patches = await self._read(heard)
         audience = await self._holders.find(
             {patch.key for patch in patches if patch.is_change and patch.key},
             {patch.key for patch in patches if patch.kick is not None},
         )
         told = Told()
-        for transaction, commit in groupby(patches, key=lambda patch: patch.tx):
-            changes = list(commit)
+        for one in heard.values():
+            changes = one.patches or ()
             for change in changes:
                 if change.kick is not None:
                     told.tell_only(Kick(change.key, change.kick), audience.found.actors.get(change.key, ()))
@@ -166,11 +189,17 @@ class Teller:
                     updates.append(moved)
                 elif moved is not None:
                     messages.append(moved)
-            rang_at = transactions.get(transaction, 0.0)
-            spans = await self._tracing.told(updates, rang_at) if self._tracing is not None else []
+            spans = await self._tracing.told(updates, one.at) if self._tracing is not None else []
             told.spans += spans
-            told.tell(audience, messages, Commit(updates, rang_at, [span.context for span in spans]))
+            told.tell(audience, messages, Commit(updates, one.at, [span.context for span in spans]))
         return told
+
+    async def _read(self, heard: Mapping[Part, Heard]) -> list[Patch]:
+        if unread := {part: one for part, one in heard.items() if one.patches is None}:
+            read = await self._reader.patches([transaction for transaction, _ in unread])
+            for part, one in unread.items():
+                one.patches = [patch for patch in read if (patch.tx, patch.rings) == part]
+        return [patch for one in heard.values() for patch in one.patches or ()]
 
     async def due(self) -> Told:
         """Tell some of what is due.

@@ -1,6 +1,6 @@
 """The road between the buses and the database, while this multiplexer leads.
 
-Seven tasks, each a short loop: parcels in, batches, outcomes out, questions of fronts, doorbells, signs of life, new
+Seven tasks, each a short loop: parcels in, batches, outcomes out, questions of fronts, commits told, signs of life, new
 partitions.
 Crash-only: whatever goes wrong with the database ends all of them, and the next lead begins with what the bus hands
 out again. A short loss of the bus ends nothing: it is committed, and fronts ask again. A longer one ends the lead,
@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from itertools import chain, count
 from typing import TypeVar
@@ -22,13 +22,13 @@ from broker.messages import Lead
 from broker.traces import Traces
 from broker.trail import Trail
 
-from .database import BatchFailed, Database, Reader, Result
+from .database import BatchFailed, Database, Part, Reader, Result
 from .dispatcher import Dispatcher, Job, Settled
 from .documents import Documents
 from .errors import DatabaseLost, EngineUnfit, TermEnded
 from .holders import Holders
 from .leadership import keep_lead, take_lead
-from .listener import Doorbells, Teller
+from .listener import Commits, Heard, Teller, Told
 from .metrics import Metrics, Queues, Standing
 from .questions import Questions
 from .settings import Settings
@@ -50,6 +50,8 @@ SWEEPS = ((0.0, 0.0), (2.0, 1.0))
 must have lain by then. It may have taken one more before it noticed."""
 SWEEP_EVERY, LEFT_LYING = 10.0, 30.0
 """The same ever after."""
+FORGET = 0.1
+"""How soon after commits were told their patches are forgotten, in seconds: many at once cost as much as one."""
 UNTOLD = 8
 """Most batches whose outcomes wait to be told; then the next one waits."""
 
@@ -131,11 +133,11 @@ class Multiplexer:
                 able=self._reaches_bus,
             )
             self.metrics.leads += 1
-            doorbells = Doorbells()
-            await database.listen(doorbells.ring)
-            # What rang while nobody listened.
-            for transaction in await database.telling.left():
-                doorbells.ring(str(transaction))
+            commits = Commits()
+            await database.listen(commits.ring)
+            # What was committed while nobody listened.
+            for part in await database.telling.left():
+                commits.hear(part)
             holders, documents = Holders(self._bus, self._clock), Documents(clock=self._clock)
             questions = Questions(
                 reader=database.asking,
@@ -152,11 +154,11 @@ class Multiplexer:
             self.metrics.standing = Standing.LEADS
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(keep_lead(database, term=term, heartbeat=settings.heartbeat))
-                tasks.create_task(self._answer_doorbells(doorbells, database.telling, teller))
+                tasks.create_task(self._tell_commits(commits, database.telling, teller))
                 tasks.create_task(questions.answer_all())
                 tasks.create_task(self._follow_partitions(database))
                 tasks.create_task(self._take_parcels(term, questions))
-                tasks.create_task(self._run_batches(term, database))
+                tasks.create_task(self._run_batches(term, database, commits))
                 tasks.create_task(self._tell_outcomes())
 
     async def _take_parcels(self, term: int, questions: Questions) -> None:
@@ -193,18 +195,44 @@ class Multiplexer:
                 receiving.cancel()
                 await asyncio.wait([receiving])
 
-    async def _run_batches(self, term: int, database: Database) -> None:
-        """Run what waits, batch after batch: whatever arrives while one runs is the next."""
-        while True:
-            self._arrived.clear()
-            while batch := self._dispatcher.next_batch(self._clock()):
-                self._room.set()
-                await self._run_batch(batch, term, database)
-            due = self._dispatcher.due()
-            # Not wait_for, which in Python 3.11 may swallow the end of the lead.
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(None if due is None else max(0.0, due - self._clock())):
-                    await self._arrived.wait()
+    async def _run_batches(self, term: int, database: Database, commits: Commits) -> None:
+        """Run what waits, batch after batch: whatever arrives while one runs is the next.
+
+        What a batch led to is looked into while the next one runs, for the database is what all wait for.
+        """
+        running: asyncio.Task[Sequence[Result] | None] | None = None
+        ran: tuple[Sequence[Job], Sequence[Result]] | None = None
+        try:
+            while True:
+                self._arrived.clear()
+                batch = self._dispatcher.next_batch(self._clock())
+                if batch:
+                    self._room.set()
+                    running = asyncio.create_task(self._run_batch(batch, term, database, commits))
+                if ran is not None:
+                    await self._settle_batch(*ran)
+                    ran = None
+                if running is None:
+                    await self._wait_for_actions()
+                    continue
+                results = await running
+                running = None
+                if results is not None:
+                    ran = batch, results
+                    if self._dispatcher.bears_on_next(batch, results):
+                        await self._settle_batch(*ran)
+                        ran = None
+        finally:
+            if running is not None:
+                running.cancel()
+                await asyncio.wait([running])
+
+    async def _wait_for_actions(self) -> None:
+        due = self._dispatcher.due()
+        # Not wait_for, which in Python 3.11 may swallow the end of the lead.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(None if due is None else max(0.0, due - self._clock())):
+                await self._arrived.wait()
 
     async def _tell_outcomes(self) -> None:
         """Tell outcomes and acknowledge, in the order of the batches, while the next one runs."""
@@ -252,13 +280,16 @@ class Multiplexer:
             self.metrics.answered(outcomes)
         await self._settled.put(settled)
 
-    async def _run_batch(self, batch: Sequence[Job], term: int, database: Database) -> None:
+    async def _run_batch(
+        self, batch: Sequence[Job], term: int, database: Database, commits: Commits
+    ) -> Sequence[Result] | None:
+        """Run a batch; without results it was rolled back."""
         began = self._clock()
         self.metrics.batch_actions.observe(len(batch))
         spans = self._tracing.began(batch) if self._tracing is not None else []
-        results: Sequence[Result] = ()
+        results: Sequence[Result] | None = None
         try:
-            results = await database.dispatch(term, [job.action for job in batch], [job.refusal for job in batch])
+            dispatched = await database.dispatch(term, [job.action for job in batch], [job.refusal for job in batch])
         except BatchFailed as error:
             self.metrics.batches["rolled_back"] += 1
             log.warning("a batch of %d was rolled back: %s", len(batch), error)
@@ -268,19 +299,23 @@ class Multiplexer:
             self._dispatcher.lost(batch)
             raise
         else:
+            results = dispatched.results
+            for other in dispatched.others:
+                commits.hear(other)
+            commits.bring(dispatched.patches)
             self.metrics.batches["committed"] += 1
             self.metrics.batch_seconds.observe(self._clock() - began)
-            settled = self._dispatcher.settle(batch, results, self._clock())
-            self._log(batch, results)
-            await self._settle(settled)
         finally:
             if self._tracing is not None:
-                self._tracing.ended(spans, results)
+                self._tracing.ended(spans, results or ())
+        return results
 
-    def _log(self, batch: Sequence[Job], results: Sequence[Result]) -> None:
+    async def _settle_batch(self, batch: Sequence[Job], results: Sequence[Result]) -> None:
+        settled = self._dispatcher.settle(batch, results, self._clock())
         now = time.time()
         for job, result in zip(batch, results, strict=True):
             self._trail.went(job.action, result.status, result.code, max(0.0, now - job.delivery.appended_at))
+        await self._settle(settled)
 
     async def _follow_partitions(self, database: Database) -> None:
         """Take notice of partitions that came or went: no trigger of ours sees that."""
@@ -288,25 +323,37 @@ class Multiplexer:
             await database.follow()
             await asyncio.sleep(self._settings.follow)
 
-    async def _answer_doorbells(self, doorbells: Doorbells, reader: Reader, teller: Teller) -> None:
-        """Tell all fronts what commits changed."""
+    async def _tell_commits(self, commits: Commits, reader: Reader, teller: Teller) -> None:
+        """Tell all fronts what commits changed, and forget their patches a little later."""
+        told: list[Part] = []
+        forget_at = 0.0
         while True:
             patience = None if not teller.has_due else AGAIN if teller.waits else 0.0
-            transactions = await doorbells.wait(patience)
-            told = await _insist(partial(teller.commits, transactions) if transactions else teller.due)
-            if told.everyone:
-                await _insist(partial(self._bus.publish, told.everyone))
-            if told.fronts:
-                await _insist(partial(self._bus.send, told.fronts))
-            for span in told.spans:
-                span.end()
-            if transactions:
-                now = time.time()
-                for rang_at in transactions.values():
-                    self.metrics.publish.observe(max(0.0, now - rang_at))
-                await reader.forget(list(transactions))
-            self.metrics.commits += told.commits
-            self.metrics.updates += told.updates
+            if told:
+                patience = min(max(0.0, forget_at - self._clock()), FORGET if patience is None else patience)
+            heard = await commits.wait(patience)
+            if heard or teller.has_due:
+                await self._tell(await _insist(partial(teller.commits, heard) if heard else teller.due), heard)
+            if heard and not told:
+                forget_at = self._clock() + FORGET
+            told += heard
+            if told and self._clock() >= forget_at:
+                await reader.forget(told)
+                commits.forget(told)
+                told.clear()
+
+    async def _tell(self, told: Told, heard: Mapping[Part, Heard]) -> None:
+        if told.everyone:
+            await _insist(partial(self._bus.publish, told.everyone))
+        if told.fronts:
+            await _insist(partial(self._bus.send, told.fronts))
+        for span in told.spans:
+            span.end()
+        now = time.time()
+        for one in heard.values():
+            self.metrics.publish.observe(max(0.0, now - one.at))
+        self.metrics.commits += told.commits
+        self.metrics.updates += told.updates
 
 
 async def _insist(call: Callable[[], Awaitable[T]]) -> T:

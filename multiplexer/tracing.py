@@ -68,12 +68,12 @@ class Tracing:
                 self._contexts.setdefault(reached, []).append(span.context)
         self._answered.set()
 
-    async def told(self, updates: Sequence[Update], rang_at: float) -> list[Span]:
+    async def told(self, updates: Sequence[Update], heard_at: float) -> list[Span]:
         """Begin the spans of telling a commit; end them when it is told.
 
         Args:
             updates: Those of the commit.
-            rang_at: When its doorbell rang, in seconds since 1970.
+            heard_at: When it was heard of, in seconds since 1970.
 
         """
         reached = [(update.key, update.to_version) for update in updates]
@@ -83,5 +83,5 @@ class Tracing:
             except TimeoutError:
                 return []
         contexts = dict.fromkeys(chain.from_iterable(self._contexts.pop(one, ()) for one in reached))
-        spans = (self._traces.begin("publish", context, rang_at, updates=len(updates)) for context in contexts)
+        spans = (self._traces.begin("publish", context, heard_at, updates=len(updates)) for context in contexts)
         return [span for span in spans if span is not None]

@@ -1,12 +1,10 @@
-create or replace function flux.dispatch(term bigint, actions flux.sent[])
-returns table (
-  status text,
-  reply text,
-  code text,
-  message text,
-  constraint_name text,
-  column_name text,
-  stores text
+create or replace function flux.dispatch(
+  term bigint,
+  actions flux.sent[],
+  most_bytes integer,
+  out outcomes flux.outcome[],
+  out rung bigint[],
+  out notices flux.notice[]
 )
 language plpgsql
 volatile
@@ -114,8 +112,8 @@ begin
   perform set_config('flux.ordinal', '', true), set_config('flux.actor', '', true), set_config('flux.claims', '', true),
     set_config('flux.now', '', true), set_config('flux.seed', '', true);
 
-  -- To a replay nobody listens.
-  _settled := flux.settle(tell => (dispatch.actions[1]).at is null);
+  -- Who asks for no patches has nobody to tell: a replay.
+  _settled := flux.settle(rings => case when dispatch.most_bytes is not null then false end);
   for _sent in
     select t.action as place, jsonb_object_agg(t.key, v.version) as stores
     from unnest(_settled.actions, _settled.touched) as t (action, key)
@@ -144,16 +142,25 @@ begin
 
   perform flux.keep_counters(_counters);
 
-  return query
-  select r.status, r.reply::text, r.code, r.message, r.constraint_name, r.column_name, r.stores::text
-  from unnest(_results) as r;
+  dispatch.outcomes := array(
+    select row(
+      r.status, r.reply::text, r.code, r.message, r.constraint_name, r.column_name, r.stores::text
+    )::flux.outcome
+    from unnest(_results) as r
+  );
+  if dispatch.most_bytes is not null then
+    -- Whatever of others these patches build upon is committed; its doorbell may be heard later than this answer.
+    dispatch.rung := flux.rung();
+    dispatch.notices := flux.patches(array[pg_current_xact_id()::text::bigint], dispatch.most_bytes);
+  end if;
 end;
 $$;
 
-comment on function flux.dispatch(bigint, flux.sent[]) is $$
+comment on function flux.dispatch(bigint, flux.sent[], integer) is $$
 Run a batch of actions in one transaction, each in a subtransaction of its own, and log them.
 
-Returns one row an action, in their order: status `ok` or `refused` (the number is used, the action is logged),
-`invalid` (not tried) or `retry` (a transient fault: send it again, the number is not used), reply and stores (key to
-version) as JSON text. Raises FX002 when the term has ended. Rings the doorbell once if a store changed.
+Returns the outcomes in the order of the actions: status `ok` or `refused` (the number is used, the action is logged),
+`invalid` (not tried) or `retry` (a transient fault: send it again, the number is not used). No doorbell rings: what is
+to be told of this commit is returned as well, as flux.patches has it, and which commits of others are to be told before
+it; if `most_bytes` is null, nobody listens, and neither is made. Raises FX002 when the term has ended.
 $$;

@@ -1,4 +1,4 @@
-create or replace function flux.forget(transactions bigint[])
+create or replace function flux.forget(rung bigint[], brought bigint[])
 returns void
 language plpgsql
 volatile
@@ -8,10 +8,12 @@ set enable_seqscan to off
 set plan_cache_mode to force_generic_plan
 as $$
 begin
-  delete from flux.patch p using unnest(forget.transactions) as t (tx) where p.tx = t.tx::text::xid8;
+  delete from flux.patch p where p.tx = any (forget.rung::text[]::xid8[]) and p.rings;
+  delete from flux.patch p where p.tx = any (forget.brought::text[]::xid8[]) and not p.rings;
 end;
 $$;
 
-comment on function flux.forget(bigint[]) is $$
-Delete the patches of these transactions: they have been published.
+comment on function flux.forget(bigint[], bigint[]) is $$
+Delete the patches of these transactions: of some those that ring, of others those that flux.dispatch brought. They have
+been published.
 $$;

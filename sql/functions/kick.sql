@@ -6,9 +6,11 @@ security definer
 set search_path to ''
 as $$
 begin
-  insert into flux.patch (tx, key, from_version, to_version, kick)
-  values (pg_current_xact_id(), kick.actor, 0, 0, coalesce(kick.reason, ''));
-  perform pg_notify('flux', pg_current_xact_id()::text);
+  insert into flux.patch (tx, rings, key, from_version, to_version, kick)
+  values (pg_current_xact_id(), flux.ordinal() = 0, kick.actor, 0, 0, coalesce(kick.reason, ''));
+  if flux.ordinal() = 0 then
+    perform pg_notify('flux', pg_current_xact_id()::text);
+  end if;
 end;
 $$;
 

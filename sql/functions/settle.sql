@@ -1,5 +1,5 @@
 create or replace function flux.settle(
-  tell boolean default true,
+  rings boolean,
   out actions integer[],
   out touched text[],
   out keys text[],
@@ -61,7 +61,7 @@ begin
   )
   select array_agg(r.key), array_agg(r.version) into settle.keys, settle.versions from risen r;
 
-  if not settle.tell then
+  if settle.rings is null then
     delete from flux.change c where c.tx = _tx;
     return;
   end if;
@@ -81,9 +81,9 @@ begin
     end if;
   end loop;
 
-  insert into flux.patch (tx, key, from_version, to_version, ops)
+  insert into flux.patch (tx, rings, key, from_version, to_version, ops)
   select
-    _tx, v.key, v.version - 1, v.version,
+    _tx, settle.rings, v.key, v.version - 1, v.version,
     case
       when not coalesce(bool_or(o.key is not null and o.ops is null), false)
         then '[' || coalesce(string_agg(nullif(o.ops, ''), ', ' order by o.position), '') || ']'
@@ -93,18 +93,22 @@ begin
   group by v.key, v.version;
 
   if 0 > any (_watches) then
-    insert into flux.patch (tx, key, from_version, to_version, recheck)
-    select distinct _tx, c.key, 0, 0, true from unnest(_changed, _watched) as c (key, watch) where c.watch < 0;
+    insert into flux.patch (tx, rings, key, from_version, to_version, recheck)
+    select distinct _tx, settle.rings, c.key, 0, 0, true
+    from unnest(_changed, _watched) as c (key, watch)
+    where c.watch < 0;
   end if;
 
   delete from flux.change c where c.tx = _tx;
-  perform pg_notify('flux', _tx::text);
+  if settle.rings then
+    perform pg_notify('flux', _tx::text);
+  end if;
 end;
 $$;
 
 comment on function flux.settle(boolean) is $$
-Turn what this transaction has changed into versions, patches and one doorbell; into versions alone if nobody is to be
-told, since nobody listens.
+Turn what this transaction has changed into versions, patches and, if it rings, one doorbell; without patches if `rings`
+is null, since nobody listens.
 
 Returns which actions touched which stores, by their places in the batch, and the versions that these stores have now;
 two pairs of parallel arrays. Called at commit, by a deferred trigger, or by flux.dispatch at its end.

@@ -13,7 +13,7 @@ begin
   if _everything then
     perform flux.raise_all();
   end if;
-  perform flux.record_foreign(), flux.settle();
+  perform flux.record_foreign(), flux.settle(rings => true);
   return null;
 end;
 $$;

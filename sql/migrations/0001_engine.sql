@@ -180,10 +180,27 @@ create unlogged table flux.patch (
   ops text,
   recheck boolean not null default false,
   -- Why the actor that is then in place of the key is kicked (flux.kick); no store has moved.
-  kick text
+  kick text,
+  -- Whether a doorbell rings for it. Not for what flux.dispatch settles, whose answer has these patches; but what comes
+  -- after that in the same transaction, at its commit, does ring.
+  rings boolean not null default true
 );
 
 create index on flux.patch (tx);
+create index patch_rings on flux.patch (tx) where rings;
+
+-- What fronts are to be told of a commit, one of its patches: see flux.patches.
+create type flux.notice as (
+  tx bigint,
+  key text,
+  epoch text,
+  from_version bigint,
+  to_version bigint,
+  ops text,
+  recheck boolean,
+  kick text,
+  rings boolean
+);
 
 -- An action as flux.dispatch takes it. Of one that is replayed the log gives the time, the seed and where the sequences
 -- stood, too.
@@ -209,7 +226,18 @@ create type flux.operations as (
   ops text[]
 );
 
--- What became of one action, inside of flux.dispatch.
+-- What became of one action, as flux.dispatch answers. Reply and stores (key to version) are JSON texts.
+create type flux.outcome as (
+  status text,
+  reply text,
+  code text,
+  message text,
+  constraint_name text,
+  column_name text,
+  stores text
+);
+
+-- The same, inside of it.
 create type flux.result as (
   status text,
   reply jsonb,

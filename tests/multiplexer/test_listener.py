@@ -5,31 +5,54 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multiplexer.listener import MAX_BELLS, Doorbells
+from multiplexer.database import Part, Patch
+from multiplexer.listener import MOST_COMMITS, Commits
 
 
 async def test_doorbells_are_answered_in_order_and_once() -> None:
     """Transactions come in the order they rang, each once, in bounded helpings."""
-    doorbells = Doorbells()
-    for transaction in [3, 1, 3, *range(100, 100 + MAX_BELLS)]:
-        doorbells.ring(str(transaction))
-    first, second = list(await doorbells.wait()), list(await doorbells.wait())
-    assert first[:3] == [3, 1, 100]
-    assert len(first) == MAX_BELLS
-    assert second == [98 + MAX_BELLS, 99 + MAX_BELLS]
+    commits = Commits()
+    for transaction in [3, 1, 3, *range(100, 100 + MOST_COMMITS)]:
+        commits.ring(str(transaction))
+    first, second = list(await commits.wait()), list(await commits.wait())
+    assert first[:3] == [(3, True), (1, True), (100, True)]
+    assert len(first) == MOST_COMMITS
+    assert second == [(98 + MOST_COMMITS, True), (99 + MOST_COMMITS, True)]
+
+
+async def test_what_came_with_its_outcomes_and_what_rang() -> None:
+    """One transaction can have both, each is told once; and heard of again only when it was forgotten."""
+    commits = Commits(clock=lambda: 5.0)
+    brought = Patch(7, "a{}", "e", 1, 2, "[]", rings=False)
+    rang = Patch(6, "a{}", "e", 0, 1, "[]")
+    commits.ring("7")
+    commits.bring([rang, brought])
+    heard = await commits.wait()
+    assert {part: one.patches for part, one in heard.items()} == {
+        (7, True): None,
+        (6, True): [rang],
+        (7, False): [brought],
+    }
+    assert {one.at for one in heard.values()} == {5.0}
+    commits.ring("6")
+    commits.bring([brought])
+    assert await commits.wait(0) == {}
+    commits.forget(heard)
+    commits.ring("6")
+    assert list(await commits.wait()) == [(6, True)]
 
 
 @given(st.text())
 def test_a_joke_rings_nothing(payload: str) -> None:
     """Any role can notify anything; what names no transaction is passed over."""
 
-    async def ring() -> list[int]:
-        doorbells = Doorbells()
-        doorbells.ring(payload)
-        doorbells.ring("7")
+    async def ring() -> list[Part]:
+        commits = Commits()
+        commits.ring(payload)
+        commits.ring("7")
         async with asyncio.timeout(5):
-            return list(await doorbells.wait())
+            return list(await commits.wait())
 
     rung = asyncio.run(ring())
-    assert rung[-1] == 7
-    assert all(0 <= transaction < 10**18 for transaction in rung)
+    assert rung[-1] == (7, True)
+    assert all(0 <= transaction < 10**18 for transaction, _ in rung)

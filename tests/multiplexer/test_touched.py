@@ -129,6 +129,32 @@ async def test_a_deploy_is_told_as_the_difference(
     assert {(await front.hear(Recheck)).key, (await front.hear(Recheck)).key} == {"rooms", "room"}
 
 
+async def test_what_an_action_does_and_touches(front: Front, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Its own patches come with its outcome; that all stores were touched is known at its commit, and rings."""
+    await connection.execute(
+        """
+        create function actions.shake(room text) returns void language plpgsql as $$
+        begin
+          insert into chat.room values (shake.room, 'x', 'x', now());
+          perform flux.touch_all();
+        end $$;
+        create function stores.size() returns jsonb language sql stable as
+          'select jsonb_build_object(''rooms'', count(*)) from chat.room';
+        select flux.declare_store('size'), flux.refresh();
+        """
+    )
+    follower = Follower(front, "rooms{}", "size{}")
+    await follower.begin()
+    for number in (1, 2):
+        await front.say(front.action("shake", f'{{"room": "s{number}"}}'))
+        assert (await front.outcome(number)).status == "ok"
+        await follower.reach(connection)
+    assert [op["path"] for frame in follower.updates if frame["store"] == "size{}" for op in frame["patch"]] == [
+        "/rooms"
+    ] * 2
+    assert follower.snapshots == 2
+
+
 async def test_deploys_among_commits(
     front: Front, connection: "asyncpg.Connection[asyncpg.Record]", database: str
 ) -> None:

@@ -47,7 +47,11 @@ class Sql:
             connection.terminate()
 
     async def dispatch(self, *batch: Sent, term: int | None = None) -> Sequence[asyncpg.Record]:
-        return await self.connection.fetch(
+        outcomes: Sequence[asyncpg.Record] = (await self.answer(*batch, term=term))["outcomes"]
+        return outcomes
+
+    async def answer(self, *batch: Sent, term: int | None = None, most_bytes: int | None = 1_000_000) -> asyncpg.Record:
+        row = await self.connection.fetchrow(
             DISPATCH,
             self.term if term is None else term,
             [
@@ -56,7 +60,10 @@ class Sql:
                 )
                 for sent in batch
             ],
+            most_bytes,
         )
+        assert row is not None
+        return row
 
     async def statuses(self, *batch: Sent) -> list[tuple[str, str | None]]:
         return [(row["status"], row["code"]) for row in await self.dispatch(*batch)]

@@ -168,6 +168,33 @@ async def test_deferred_constraints_are_each_actions_own(sql: Sql) -> None:
     assert "98" not in row["message"]
 
 
+async def test_what_is_told_of_a_batch(sql: Sql) -> None:
+    """Its own patches, and the names of commits that ring: what it builds upon among them, also when forgotten late."""
+    foreign = await asyncpg.connect(sql.url)
+    room = '{"room": "lobby"}'
+    await sql.dispatch(Sent(1, "create_room", '{"room": "lobby", "title": "x"}'), Sent(2, "join_room", room))
+    title = (
+        "with t as (update chat.room set title = title || 'x' returning 1) select pg_current_xact_id()::text::bigint"
+    )
+    first, second = await foreign.fetchval(title), await foreign.fetchval(title)
+    rename = '{"room": "lobby", "title": "y"}'
+    answer = await sql.answer(Sent(3, "rename_room", rename), most_bytes=1_000)
+    assert answer["rung"] == [first, second]
+    rooms, notice = sorted(answer["notices"], key=lambda notice: str(notice["key"]))
+    assert (notice["key"], rooms["key"]) == ('room{"room": "lobby"}', "rooms{}")
+    assert not notice["rings"]
+    assert notice["to_version"] == orjson.loads(answer["outcomes"][0]["stores"])[notice["key"]]
+    assert orjson.loads(notice["ops"])[0]["value"]["title"] == "y"
+    own = notice["tx"]
+
+    await foreign.execute("select flux.forget($1, $2)", [first], [second, own])
+    answer = await sql.answer(Sent(4, "rename_room", rename), most_bytes=10)
+    assert answer["rung"] == [second]
+    assert [notice["ops"] for notice in answer["notices"]] == [None, None]
+    assert await foreign.fetchval("select flux.patches($1, 1000)", [own]) == []
+    await foreign.close()
+
+
 async def test_refusals_from_outside(sql: Sql) -> None:
     """An action that is not to run is refused with the code given, logged, and its number is used."""
     assert await sql.statuses(Sent(1, "see", "{}", refusal="poison"), Sent(2, "see", "{}")) == [
