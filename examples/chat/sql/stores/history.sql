@@ -36,8 +36,8 @@ as $$
 $$;
 
 comment on function stores.history(text, timestamptz, uuid, boolean) is $$
-A page of a room's messages: {"messages": {"<id>": {...}}, "more": ...}, the 100 sent before the message of that time and
-id, or the 100 from it on. More says whether there are others beyond them.
+A page of a room's messages: {"messages": {"<id>": {...}}, "more": ...}, the 100 sent before the message of that time
+and id, or the 100 from it on. More says whether there are others beyond them.
 
 Nothing feeds it: messages never change.
 
