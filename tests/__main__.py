@@ -127,8 +127,7 @@ def missing_packages() -> list[str]:
         wanted.append("postgresql-15")
     if debian_redis() is None:
         wanted.append("redis-server")
-    if shutil.which("haproxy") is None:
-        wanted.append("haproxy")
+    wanted += [name for name in ("curl", "haproxy", "openssl") if shutil.which(name) is None]
     return wanted
 
 

@@ -92,6 +92,22 @@ def test_hello_opens() -> None:
     assert client.events == [Opened(TOKENS["good"], "c")]
 
 
+@pytest.mark.parametrize("offered", [[1, 2], [2, 1], [3, 1, 2]])
+def test_a_client_of_a_later_version(offered: list[int]) -> None:
+    """§7: who still offers our version is answered with it."""
+    client = Client()
+    client.say(json.dumps(json.loads(HELLO) | {"protocols": offered}).encode())
+    assert [(frame["type"], frame["protocol"]) for frame in client.frames] == [("welcome", 1)]
+
+
+def test_no_version_in_common() -> None:
+    """§7: the reason says what this front speaks."""
+    client = Client()
+    client.say(json.dumps(json.loads(HELLO) | {"protocols": [2]}).encode())
+    assert client.close is not None
+    assert client.close.reason == "this front speaks version 1"
+
+
 @pytest.mark.parametrize(
     ("hello", "code"),
     [
