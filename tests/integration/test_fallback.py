@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -16,7 +18,7 @@ from fluxwire.chaos.chains import Chains
 from fluxwire.check import difference
 from fluxwire.client import Client
 from fluxwire.session import Session
-from tests.browser.test_chat import node_program
+from tests.browser.test_chat import CHECKOUT, node_program
 from tests.services import scratch_folder
 
 from .test_run import Up, fetch, up
@@ -104,6 +106,34 @@ def test_typescript_clients_without_websocket(stack: Up) -> None:
         assert own == [f"{which}.{number}" for number in range(MESSAGES)]
     shown = held["first"]["messages"].values()
     assert sorted(message["body"] for message in shown) == sorted(bodies)
+
+
+@pytest.mark.browser
+def test_a_browser_with_everything_against_it(stack: Up, chromium: str) -> None:
+    """WebSocket blocked, tabs closed, fronts killed, storage broken: every message once and in order."""
+    program = node_program()
+    scenario = CHECKOUT / "tests" / "browser" / "network.mjs"
+    words = [program, str(scenario), stack.lines[-1], chromium, bearer_of(stack, "ada"), bearer_of(stack, "bob")]
+    child = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert child.stdout is not None
+    assert child.stdin is not None
+    said: list[str] = []
+    try:
+        for line in child.stdout:
+            said.append(line.rstrip())
+            if line.startswith('{"kill"'):
+                for name, pid in stack.state()["pids"].items():
+                    if name.startswith("front"):
+                        os.kill(pid, signal.SIGKILL)
+                child.stdin.write("done\n")
+                child.stdin.flush()
+    finally:
+        child.kill()
+        code = child.wait()
+        child.stdin.close()
+        child.stdout.close()
+    assert code == 0, "\n".join(said)
+    assert json.loads(said[-1])["step"] == "all held"
 
 
 async def test_a_client_without_websocket(stack: Up) -> None:
