@@ -91,8 +91,8 @@ export function makeActions(options: ActionsOptions): Actions {
   };
 
   /** Go on to the next client id, once the one at hand has no more to say. */
-  const turn = (): boolean => {
-    if (current.size > 0) return false;
+  const turn = (now = current.size === 0): boolean => {
+    if (!now) return false;
     left = left.filter(({ size }) => size > 0);
     const before = current;
     current = left[0] ?? own;
@@ -112,7 +112,8 @@ export function makeActions(options: ActionsOptions): Actions {
         outbox.restore(number, brought, makeCaller(brought, undefined, late(brought)));
       }
       left.push(outbox);
-      return turn();
+      // It was brought before whatever this page has not sent yet.
+      return turn(current === own && own.underWay === 0);
     },
     settle(outcome) {
       const renewed = current.settle(outcome, now());

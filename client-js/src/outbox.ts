@@ -78,6 +78,8 @@ export interface Outbox {
   readonly client: string;
   /** How many actions have no outcome yet. */
   readonly size: number;
+  /** How many are sent and not answered. */
+  readonly underWay: number;
   /** When {@link send} has to be called again though nothing has come; `Infinity` if it has not. */
   readonly deadline: number;
   /**
@@ -214,6 +216,9 @@ export function makeOutbox({ makeId, random, journal }: OutboxOptions, client: s
     },
     get size() {
       return all.length;
+    },
+    get underWay() {
+      return underWay();
     },
     get deadline() {
       return resumeAt;

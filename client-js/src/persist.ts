@@ -121,17 +121,20 @@ class Device implements DevicePersistence {
       }
       for (const [client, own] of clients) adoptOf(client, own);
     };
-    await this.#lock(this.#session, true);
+    await this.#lock(this.#session);
     const kept = await this.#storage.list(this.#root);
     hydrate(kept.flatMap(([key, value]) => this.#document(key, value) ?? []));
     this.#fail(kept.flatMap(([key, value]) => (isFailed(value) && key === this.#failedKey(value.id) ? [value] : [])));
     const sessions = new Set(kept.flatMap(([key]) => this.#sessionIn(key) ?? []));
-    const actions: KeptAction[] = [];
-    for (const session of sessions) {
-      if (await this.#lock(session, true)) actions.push(...(await this.#take(session)));
+    const late = new Promise<false>((resolve) => setTimeout(resolve, NEIGHBOUR_MS, false));
+    const found = [...sessions].map(async (session) => {
+      const locked = this.#lock(session);
+      if (await Promise.race([locked, late])) return this.#take(session);
       // It has a living page; one day it will be gone.
-      else void this.#lock(session, false).then(async (mine) => mine && adopt(await this.#take(session)));
-    }
+      void locked.then(async (mine) => mine && adopt(await this.#take(session)));
+      return [];
+    });
+    const actions = (await Promise.all(found)).flat();
     adopt(actions);
   }
 
@@ -228,19 +231,18 @@ class Device implements DevicePersistence {
   /**
    * Lock a session until this page ends.
    *
-   * @param now - Whether to give up at once if another page has it.
-   * @returns Whether it is locked; true as well where there are no locks.
+   * @returns Settles once it is locked, with true; with false if this page ends before. Where there are no locks all
+   *     sessions are everybody's.
    */
-  #lock(session: string, now: boolean): Promise<boolean> {
-    if (this.#locks === undefined) return Promise.resolve(now);
-    const options = now ? { ifAvailable: true } : { signal: this.#closing.signal };
+  #lock(session: string): Promise<boolean> {
+    if (this.#locks === undefined) return Promise.resolve(true);
+    const { signal } = this.#closing;
     return new Promise((resolve) => {
-      const held = async (lock: Lock | null): Promise<void> => {
-        resolve(lock !== null);
-        if (lock !== null) await this.#released;
+      const held = async (): Promise<void> => {
+        resolve(true);
+        await this.#released;
       };
-      // Waiting ends with the page.
-      this.#locks?.request(`fluxwire/${this.#root}${session}`, options, held).catch(() => resolve(false));
+      this.#locks?.request(`fluxwire/${this.#root}${session}`, { signal }, held).catch(() => resolve(false));
     });
   }
 
@@ -318,6 +320,9 @@ class Device implements DevicePersistence {
     for (const [key, value] of changes) if (!documents.includes(key) && !this.#changes.has(key)) this.#changes.set(key, value);
   }
 }
+
+/** How long a page that has just been left may keep its lock, in milliseconds; then it is another one's that lives. */
+export const NEIGHBOUR_MS = 300;
 
 /** How long changed documents wait to be kept, in milliseconds: many changes make one write. */
 const KEEP_MS = 1_000;

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createClient, predict } from '../src/client.ts';
 import type { Client, ClientOptions } from '../src/client.ts';
 import type { Json } from '../src/json.ts';
-import { persist } from '../src/persist.ts';
+import { NEIGHBOUR_MS, persist } from '../src/persist.ts';
 import type { DevicePersistence, PersistOptions } from '../src/persist.ts';
 import { defineAction, defineStore } from '../src/refs.ts';
 import { Device, Tab } from './device.ts';
@@ -46,6 +46,9 @@ async function opens(options: Partial<PersistOptions> = {}, more: Partial<Client
   });
   const page = { client, kept, wires, tab, late };
   pages.push(page);
+  await ready();
+  // Those who have no neighbours have begun already.
+  vi.advanceTimersByTime(NEIGHBOUR_MS);
   await ready();
   return page;
 }
@@ -143,6 +146,21 @@ describe('actions', () => {
     await settled();
     expect(front.appended).toEqual([1]);
     expect(second.wires.most).toBe(1);
+  });
+
+  test('of a page that has just been left go first, though its lock is let go a moment later', async () => {
+    const first = await opens();
+    first.wires.reachable = false;
+    quiet(first.client.dispatch(both, { item: 1 }));
+    await ready();
+    const opening = opens();
+    const second = pages.at(-1) as Page;
+    quiet(second.client.dispatch(both, { item: 2 }));
+    await turn();
+    crashes(first);
+    await opening;
+    await settled();
+    expect(front.appended).toEqual([1, 2]);
   });
 
   test('two tabs never speak under one client id, whatever they were opened from', async () => {

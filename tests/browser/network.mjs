@@ -53,8 +53,8 @@ async function device(prepare = () => undefined) {
 }
 
 /** A page with a client of somebody, who is in the room and looks at it. */
-async function opens(context, token, room, words = {}) {
-  const page = await context.newPage();
+async function opens(context, token, room, words = {}, again = undefined) {
+  const page = again ?? (await context.newPage());
   page.sockets = 0;
   page.on('websocket', () => (page.sockets += 1));
   // Those that were killed are back in a moment.
@@ -175,12 +175,11 @@ async function scenario() {
     say({ kill: true });
     await once(process.stdin, 'data');
     await write(15, 20);
-    await page.close();
-    const again = await opens(context, ada, 'typing', { actor: 'ada' });
-    await again.evaluate(() => post('message 20'));
-    await Promise.all([shows(again, 21), shows(other, 21)]);
+    await opens(context, ada, 'typing', { actor: 'ada' }, page);
+    await page.evaluate(() => post('message 20'));
+    await Promise.all([shows(page, 21), shows(other, 21)]);
     equal(await bodies(other), Array.from({ length: 21 }, (_value, number) => `message ${number}`));
-    equal(await bodies(again), await bodies(other));
+    equal(await bodies(page), await bodies(other));
     await Promise.all([context.close(), other.context().close()]);
   });
 
