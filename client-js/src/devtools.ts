@@ -5,7 +5,7 @@ import type { DevToolsProps } from './devtools-panel.tsx';
 
 export { recorder } from './recorder.ts';
 export type { Recorded, Recorder, SeenAction, SeenStore, SeenVersion } from './recorder.ts';
-export type { DevToolsProps } from './devtools-panel.tsx';
+export type { DevToolsProps };
 
 /** A button in a corner of the page, and the panel behind it. Inside of a `<Suspense>`. */
 export const DevTools: LazyExoticComponent<ComponentType<DevToolsProps>> = lazy(() => import('./devtools-panel.tsx'));
