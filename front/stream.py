@@ -17,7 +17,7 @@ from .codes import CloseCode
 from .connection import Connection, State
 from .credentials import token_with
 from .events import EVENTS, event, events
-from .frames import MAX_FRAME, BadFrame, Dispatch, Fault, Hello, Subscribe, messages, parse
+from .frames import MAX_FRAME, BadFrame, Dispatch, Fault, Hello, Refresh, Subscribe, messages, parse
 from .gates import NOBODY, Identity
 from .problems import CONTENT_TYPE, details, fault_of, status_of
 from .rules import Rules
@@ -118,7 +118,7 @@ def _addressed(query: str, last_event: str) -> bytes:
     for frame in frames:
         if isinstance(frame, Dispatch):
             raise Refused("bad_request", "A GET changes nothing: actions go by POST.")
-        if isinstance(frame, Hello) and frame.token is not None:
+        if isinstance(frame, Refresh) or (isinstance(frame, Hello) and frame.token is not None):
             raise Refused("bad_request", "Addresses are logged: no token in them.")
     return _resumed(said.encode(), [frame for frame in frames if isinstance(frame, Subscribe)], last_event)
 
@@ -137,7 +137,7 @@ def _resumed(said: bytes, subscribes: list[Subscribe], last_event: str) -> bytes
 
 
 class Stream(Connection):
-    """A client that said all it had to say in the body of its request, and takes events.
+    """A client that said all it had to say with its request, and takes events.
 
     Args:
         verify: Tells who a token speaks for, or raises TokenRefused.

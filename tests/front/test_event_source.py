@@ -145,6 +145,7 @@ async def test_polls_take_the_cookie_too() -> None:
     "path",
     [
         address(hello(token=GATE.sign("ada", now=time.time(), lifetime=60)), stores("a")),
+        address(hello(), {"type": "refresh", "token": GATE.sign("ada", now=time.time(), lifetime=60)}),
         address(hello(), {"type": "dispatch", "number": 1, "name": "x"}),
         "/events",
         "/events?say=",
