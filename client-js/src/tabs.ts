@@ -16,6 +16,7 @@ import type { Json } from './json.ts';
 import { makeLetters } from './letters.ts';
 import { makeSwitchboard } from './switchboard.ts';
 import type { Port } from './switchboard.ts';
+import { claimsOf } from './token.ts';
 import { anyWay } from './transport.ts';
 import type { Socket, SocketListener, Transport } from './transport.ts';
 
@@ -307,12 +308,8 @@ function once(release: Release, ms: number): Release {
 
 /** What the tokens of tabs that share have in common: all they claim but for when they are good. */
 function groupOf(token: string): string {
-  try {
-    const claims: unknown = JSON.parse(atob((token.split('.')[1] ?? '').replaceAll('-', '+').replaceAll('_', '/')));
-    if (!isObject(claims)) return token;
-    const { exp: _exp, iat: _iat, nbf: _nbf, jti: _jti, ...rest } = claims as Record<string, Json>;
-    return canonical(rest);
-  } catch {
-    return token;
-  }
+  const claims = claimsOf(token);
+  if (!isObject(claims)) return token;
+  const { exp: _exp, iat: _iat, nbf: _nbf, jti: _jti, ...rest } = claims as Record<string, Json>;
+  return canonical(rest);
 }

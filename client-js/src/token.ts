@@ -1,14 +1,14 @@
-/**
- * How long a token is still good by this machine's clock, in milliseconds; no number if it does not say.
- *
- * It is the front that verifies it; this only tells when to ask for another one.
- */
-export function timeLeft(token: string): number {
+/** What a token claims, for everybody to read: it is the front that verifies it. Texts beyond ASCII are garbled. */
+export function claimsOf(token: string): unknown {
   try {
-    const [, claims = ''] = token.split('.');
-    const { exp } = JSON.parse(atob(claims.replaceAll('-', '+').replaceAll('_', '/'))) as { exp: number };
-    return exp * 1_000 - Date.now();
+    return JSON.parse(atob((token.split('.')[1] ?? '').replaceAll('-', '+').replaceAll('_', '/')));
   } catch {
-    return NaN;
+    return undefined;
   }
+}
+
+/** How long a token is still good by this machine's clock, in milliseconds; no number if it does not say. */
+export function timeLeft(token: string): number {
+  const claims = claimsOf(token) as { exp?: number } | null | undefined;
+  return (claims?.exp ?? NaN) * 1_000 - Date.now();
 }
