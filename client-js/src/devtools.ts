@@ -8,4 +8,6 @@ export type { Recorded, Recorder, SeenAction, SeenStore, SeenVersion } from './r
 export type { DevToolsProps };
 
 /** A button in a corner of the page, and the panel behind it. Inside of a `<Suspense>`. */
-export const DevTools: LazyExoticComponent<ComponentType<DevToolsProps>> = lazy(() => import('./devtools-panel.tsx'));
+export const DevTools: LazyExoticComponent<ComponentType<DevToolsProps>> =
+  // Whoever leaves it out of production wants nothing of it there.
+  /* @__PURE__ */ lazy(() => import('./devtools-panel.tsx'));
