@@ -38,8 +38,9 @@ def later_version(folder: Path) -> Path:
         flags=re.MULTILINE,
     )
     assert count > 15
-    text = text.replace("\n\nFrontMessage = Action |", HINT + "FrontMessage = Hint | Action |")
-    text = text.replace("MultiplexerMessage = Outcome |", "MultiplexerMessage = Hint | Outcome |")
+    text, count = re.subn(r"^(FrontMessage|MultiplexerMessage) = \(?\s*", r"\g<0>Hint | ", text, flags=re.MULTILINE)
+    assert count == 2
+    text = text.replace("\n\nFrontMessage =", HINT + "FrontMessage =")
     messages.write_text(text)
     codec = folder / "broker" / "codec.py"
     codec.write_text(
