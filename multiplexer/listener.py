@@ -189,7 +189,7 @@ class Teller:
                     updates.append(moved)
                 elif moved is not None:
                     messages.append(moved)
-            spans = await self._tracing.told(updates, one.at) if self._tracing is not None else []
+            spans = self._tracing.told(updates, one.at) if self._tracing is not None else []
             told.spans += spans
             told.tell(audience, messages, Commit(updates, one.at, [span.context for span in spans]))
         return told

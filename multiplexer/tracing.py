@@ -1,10 +1,9 @@
 """Which commit came of which traced action, and how it was told.
 
-Postgres rings for a transaction and answers its batch on two connections, in either order. A store and the version it
-reached name a commit on both, so that is what the two are joined by.
+A batch's answer says what each action reached, and which patches all of them made; a store and the version it reached
+join the two.
 """
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from itertools import chain, zip_longest
 
@@ -19,9 +18,6 @@ from .dispatcher import Job
 MOST = 10_000
 """Stores' versions remembered at most; what nobody holds is never told, and forgotten by this."""
 
-PATIENCE = 0.05
-"""How long telling waits for the answer to the batch under way, in seconds, and only if that has a traced action."""
-
 
 class Tracing:
     """Spans of commits and of their telling.
@@ -34,18 +30,13 @@ class Tracing:
     def __init__(self, traces: Traces) -> None:
         self._traces = traces
         self._contexts: dict[tuple[str, int], list[str]] = {}  # of commits, by what they reached
-        self._answered = asyncio.Event()
-        self._answered.set()
 
     def began(self, batch: Sequence[Job]) -> list[Span | None]:
         """A batch is about to run; its actions' spans."""
-        spans = [
+        return [
             self._traces.begin("commit", job.action.trace, batch=len(batch)) if job.action.trace else None
             for job in batch
         ]
-        if any(spans):
-            self._answered.clear()
-        return spans
 
     def ended(self, spans: Iterable[Span | None], results: Sequence[Result]) -> None:
         """It ran, or was rolled back.
@@ -66,9 +57,8 @@ class Tracing:
                 self._contexts.clear()
             for reached in orjson.loads(result.stores).items():
                 self._contexts.setdefault(reached, []).append(span.context)
-        self._answered.set()
 
-    async def told(self, updates: Sequence[Update], heard_at: float) -> list[Span]:
+    def told(self, updates: Sequence[Update], heard_at: float) -> list[Span]:
         """Begin the spans of telling a commit; end them when it is told.
 
         Args:
@@ -77,11 +67,6 @@ class Tracing:
 
         """
         reached = [(update.key, update.to_version) for update in updates]
-        if not self._answered.is_set() and not any(one in self._contexts for one in reached):
-            try:
-                await asyncio.wait_for(self._answered.wait(), PATIENCE)
-            except TimeoutError:
-                return []
         contexts = dict.fromkeys(chain.from_iterable(self._contexts.pop(one, ()) for one in reached))
         spans = (self._traces.begin("publish", context, heard_at, updates=len(updates)) for context in contexts)
         return [span for span in spans if span is not None]

@@ -1,7 +1,5 @@
 """Spans of commits and their telling, on the SDK's exporter in memory."""
 
-import asyncio
-
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -46,7 +44,7 @@ def result(status: str = "ok", code: str | None = None, stores: str = '{"a{}": 2
     return Result(status, "null", code, None, None, None, stores)
 
 
-async def test_a_commit_of_several_actions(traced: Traced) -> None:
+def test_a_commit_of_several_actions(traced: Traced) -> None:
     """Each traced action has its own span, and the telling of what they did together comes of each."""
     batch = [traced.job(1), traced.job(2, traced=False), traced.job(3), traced.job(4)]
     spans = traced.tracing.began(batch)
@@ -54,43 +52,32 @@ async def test_a_commit_of_several_actions(traced: Traced) -> None:
     commits = traced.spans("commit")
     assert [(span.attributes or {})["fluxwire.batch"] for span in commits] == [4, 4, 4]
     assert [(span.attributes or {})["fluxwire.code"] for span in commits] == ["", "", "too_long"]
-    told = await traced.tracing.told([UPDATE], RANG_AT)
+    told = traced.tracing.told([UPDATE], RANG_AT)
     for span in told:
         span.end()
     parents = [span.parent.span_id for span in traced.spans("publish") if span.parent is not None]
     assert parents == [span.context.span_id for span in commits[:2] if span.context is not None]
     assert {span.start_time for span in traced.spans("publish")} == {int(RANG_AT * 1e9)}
-    assert await traced.tracing.told([UPDATE], RANG_AT) == [], "told once"
+    assert traced.tracing.told([UPDATE], RANG_AT) == [], "told once"
 
 
-async def test_a_doorbell_before_the_answer(traced: Traced) -> None:
-    """Postgres may ring before it answers the batch: telling waits for that, a little."""
-    spans = traced.tracing.began([traced.job(1)])
-    telling = asyncio.create_task(traced.tracing.told([UPDATE], RANG_AT))
-    await asyncio.sleep(0)
-    assert not telling.done()
-    traced.tracing.ended(spans, [result()])
-    assert len(await telling) == 1
-
-
-async def test_a_foreign_commit(traced: Traced) -> None:
+def test_a_foreign_commit(traced: Traced) -> None:
     """A commit of somebody else is told without a trace, whether or not a batch is under way."""
-    assert await traced.tracing.told([UPDATE], RANG_AT) == []
+    assert traced.tracing.told([UPDATE], RANG_AT) == []
     traced.tracing.began([traced.job(1)])
-    async with asyncio.timeout(5):
-        assert await traced.tracing.told([UPDATE], RANG_AT) == []
+    assert traced.tracing.told([UPDATE], RANG_AT) == []
 
 
-async def test_a_batch_that_is_rolled_back(traced: Traced) -> None:
+def test_a_batch_that_is_rolled_back(traced: Traced) -> None:
     """Its spans end, nobody waits for it any more, and what runs again has a span of its own."""
     job = traced.job(1)
     traced.tracing.ended(traced.tracing.began([job]), [])
     traced.tracing.ended(traced.tracing.began([job]), [result("retry", stores="{}")])
     assert [(span.attributes or {})["fluxwire.status"] for span in traced.spans("commit")] == ["rolled back", "retry"]
-    assert await traced.tracing.told([UPDATE], RANG_AT) == []
+    assert traced.tracing.told([UPDATE], RANG_AT) == []
 
 
-async def test_what_nobody_is_told_is_forgotten(traced: Traced) -> None:
+def test_what_nobody_is_told_is_forgotten(traced: Traced) -> None:
     """Stores that nobody holds are never told; memory is bounded all the same."""
     stores = "{" + ",".join(f'"s{n}": 1' for n in range(MOST)) + "}"
     for number in range(3):
