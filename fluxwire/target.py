@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import NamedTuple, NoReturn, TypeAlias
 
 import asyncpg  # noqa: TID251 - a replay is the command line's own business with the database
@@ -132,17 +132,19 @@ class Target:
             StackError: A fault that does not pass.
 
         """
+        fault = ""
         for _ in range(ATTEMPTS):
-            with suppress(_NotNow):
+            try:
                 # As a whole or not at all, or what waits for another try would come behind what was after it.
                 async with self.connection.transaction():
                     results = await self._run(batch)
-                    if any(result["status"] == "retry" for result in results):
-                        raise _NotNow
                     for entry, result in zip(batch, results, strict=True):
                         self._compare(entry, result, diverged)
+            except _NotNow as exc:
+                fault = str(exc)
+            else:
                 return
-        raise StackError(f"{batch[0]}, or one soon after it, meets a fault that does not pass.", "Is somebody writing?")
+        raise StackError("The log meets a fault that does not pass.", f"{fault}. Called again, it goes on there.")
 
     async def _run(self, batch: Sequence[Logged]) -> Sequence[asyncpg.Record]:
         try:
@@ -176,6 +178,8 @@ class Target:
         return self._store is not None and self._store not in msgspec.json.decode(entry.stores)
 
     def _compare(self, entry: Logged, result: asyncpg.Record, diverged: Callable[[Divergence], None]) -> None:
+        if result["status"] == "retry":
+            raise _NotNow(f"{entry}: {result['message']}")
         outcome = result["code"] or result["status"]
         if (entry.outcome, entry.reply) != (outcome, result["reply"]) and not self._leaves_out(entry):
             diverged(Divergence(entry, outcome, result["reply"], result["message"]))

@@ -1,9 +1,15 @@
 """Archives and baselines: what was acknowledged comes back from them, and nothing half-done is taken for done."""
 
+import asyncio
+import itertools
+import os
+import resource
 import shutil
+import sys
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 import boto3  # type: ignore[import-untyped]
@@ -20,7 +26,7 @@ from fluxwire.target import Target
 from multiplexer import database
 from multiplexer.database import DISPATCH
 from tests.fluxwire.test_replay import LOG, MESSAGES, act, fetch, post, run_again, silent
-from tests.services import CHAT
+from tests.services import CHAT, Cluster
 from tests.sql.database import Sent, Sql
 
 NOW = datetime.now(UTC) + timedelta(days=1)
@@ -125,7 +131,9 @@ async def test_trimmed_when_archived(database18: str, tmp_path: Path) -> None:
         for number in range(1, 4):
             at = then + (number - 1) * timedelta(days=20)
             sent = created(number, at)
-            assert [row["status"] for row in await sql.connection.fetch(DISPATCH, sql.term, [sent])] == ["ok"]
+            row = await sql.connection.fetchrow(DISPATCH, sql.term, [sent], None)
+            assert row is not None
+            assert [outcome["status"] for outcome in row["outcomes"]] == ["ok"]
         assert await trim(sql.connection, NOW, 0) == 0
         assert await archive(sql.connection, location, then + timedelta(days=1), lambda _: None) == 1
         assert await trim(sql.connection, NOW, 1) == 0
@@ -184,6 +192,79 @@ async def test_broken_baseline(sql: Sql, empty_database18: str, tmp_path: Path) 
     await sql.connection.execute("update flux.action set link = sha256(link)")
     with pytest.raises(StackError, match="log of its own"):
         await run_again(sql, empty_database18)
+
+
+async def test_drill(postgres18: Cluster, tmp_path: Path) -> None:
+    """docs/replay.md, Recover: the database is dropped while actions run, and everything acknowledged is there again.
+
+    A baseline is of before, an archive goes further, and the export that follows the log has the rest.
+    """
+    export, said = tmp_path / "actions.ndjson", []
+    with postgres18.database(deployed=True) as url:
+        name = urlsplit(url).path.removeprefix("/")
+        environment = {**os.environ, "DATABASE_URL": url}
+
+        async def fluxwire(*words: str) -> None:
+            child = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "fluxwire", *words, env=environment, stdout=asyncio.subprocess.PIPE
+            )
+            out, _ = await child.communicate()
+            said.append(out.decode())
+            assert child.returncode == 0
+
+        async with Sql.connect(url) as sql:
+            await act(sql)
+            with export.open("wb") as file:
+                follower = await asyncio.create_subprocess_exec(
+                    sys.executable, "-m", "fluxwire", "log", "--ndjson", "--follow", "--since", "1h", env=environment,
+                    stdout=file, stderr=asyncio.subprocess.DEVNULL,
+                )  # fmt: skip
+            acknowledged = [row["seq"] for row in await fetch(url, "select seq from flux.action")]
+
+            async def play() -> None:
+                for number in itertools.count(9):
+                    await sql.dispatch(post(number, f"message {number}"))
+                    acknowledged.append(number + 1)
+
+            playing = asyncio.ensure_future(play())
+            await fluxwire("baseline", str(tmp_path / "baseline"))
+            await fluxwire("log", "archive", "--to", str(tmp_path / "log"))
+            while export.read_bytes().count(b"\n") < len(acknowledged):
+                await asyncio.wait([playing], timeout=0.01)
+            exported_then = list(acknowledged)
+            await asyncio.to_thread(postgres18.admin, "dropdb", "--force", name)
+            with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+                await playing
+            await follower.wait()
+        await asyncio.to_thread(postgres18.admin, "createdb", name)
+        await fluxwire(
+            "replay", "--into", url, "--from", str(tmp_path / "baseline"), "--log", str(tmp_path / "log"),
+            "--log", str(export), "--application", str(CHAT),
+        )  # fmt: skip
+        position = await fetch(url, "select seq from flux.latest()")
+        assert position[0]["seq"] >= exported_then[-1] > 9
+        rows = await fetch(url, "select body from chat.message where body like 'message %'")
+        assert {row["body"] for row in rows} >= {f"message {seq - 1}" for seq in exported_then if seq > 9}
+    assert "none of them otherwise" in said[-1]
+
+
+async def test_full_disk(sql: Sql, tmp_path: Path) -> None:
+    """A baseline or an archive for which there is no room says so, and is not there."""
+    for words in (("baseline", str(tmp_path / "baseline")), ("log", "archive", "--to", str(tmp_path / "log"))):
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "fluxwire", *words, env={**os.environ, "DATABASE_URL": sql.url},
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (256, 256)),
+        )  # fmt: skip
+        _, complaint = await child.communicate()
+        assert child.returncode == 1, complaint
+        assert b"Traceback" not in complaint
+        assert whole_files(tmp_path) == []
+
+
+def whole_files(folder: Path) -> list[Path]:
+    """What is there under its own name; a writer that was interrupted may leave a part with a # in it."""
+    return [path for path in folder.rglob("*") if path.is_file() and "#" not in path.name]
 
 
 async def execute(url: str, statement: str) -> None:
