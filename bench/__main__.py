@@ -17,6 +17,7 @@ BENCHMARKS = {
     "actions": "bench.actions",
     "client": "bench.client",
     "front": "bench.front",
+    "gates": "bench.gates",
     "sql": "bench.sql",
     "replay": "bench.replay",
     "registry": "bench.registry",
