@@ -221,8 +221,12 @@ class Session:
             self._replicas[frame.store] = replica
             subscription.replica = replica
             replica.subscriptions.add(subscription)
+        relies = frame.resumed and not replica.live
         replica.live = True
-        if not frame.resumed:
+        if relies and replica.epoch != frame.epoch:
+            # §3: on a document that was ignored with an id that was given up before its answer.
+            self._renew(replica)
+        elif not frame.resumed:
             # The old document stays in sight until the snapshot is here.
             replica.waiting = True
         if subscription.held:

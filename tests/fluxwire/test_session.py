@@ -232,6 +232,21 @@ class TestStores:
         opened.update(11, 12, ("/more", 1))
         assert (room.document, room.version) == ({"new": 1, "more": 1}, 12)
 
+    async def test_given_up_before_its_answer(self, opened: Wire) -> None:
+        """§3: what another id of the store relies on was ignored with it, so that one is subscribed anew."""
+        first, second = (opened.session.subscribe("room", {"of": of}) for of in (1, "1"))
+        opened.session.unsubscribe(first)
+        opened.sent()
+        opened.say("subscribed", id=1, store="k", epoch="e", version=5, resumed=False)
+        opened.snapshot({"a": 1}, version=5)
+        opened.subscribed(second, version=5, resumed=True)
+        leave, ask = opened.sent()
+        assert leave == {"type": "unsubscribe", "ids": [2]}
+        assert ask == {"type": "subscribe", "stores": [{"id": 3, "name": "room", "params": {"of": "1"}}]}
+        opened.subscribed(second, version=5, resumed=False)
+        opened.snapshot({"a": 1}, version=5)
+        assert second.document == {"a": 1}
+
     async def test_resume(self, opened: Wire) -> None:
         """After a loss the store is asked for from where it stands, and goes on from there."""
         room = opened.subscribe(document={"a": 1}, version=5)

@@ -718,3 +718,17 @@ def test_what_makes_a_run() -> None:
     messages: list[MultiplexerMessage] = [a, a, Renewed(1), a, b, b, both, both, Renewed(1), Renewed(1)]
     assert [len(run) for run in runs(messages)] == [2, 1, 1, 2, 1, 1, 1, 1]
     assert [message for run in runs(messages) for message in run] == messages
+
+
+def test_an_id_given_up_before_its_answer() -> None:
+    """§3: another id of its store may rely on what was ignored with it; that is a gap, and it is subscribed anew."""
+    world = World()
+    client = world.connect()
+    world.ticking = True
+    first, second = world.subscribe(client, "a"), world.subscribe(client, "a")
+    world.talk()
+    world.unsubscribe(client, first)
+    world.settle()
+    assert second not in client.keys
+    assert list(client.keys.values()) == ["a{}"]
+    assert client.documents["a{}"].version == world.truth.versions.get("a{}", 0)

@@ -47,6 +47,10 @@ class Simulated:
     _announced: int = 0
     _resumes: set[str] = field(default_factory=set)
     """Keys whose snapshot is still to come."""
+    gave_up: bool = False
+    """Whether it ever let go of an id before its answer, and then ignored what another id relies on."""
+    anew: dict[int, str] = field(default_factory=dict)
+    """Ids, and their keys, that it has to subscribe to anew for that (§3)."""
     old: dict[str, Document] = field(default_factory=dict)
     """What it held of stores it let go of; a resume begins there."""
 
@@ -85,8 +89,12 @@ class Simulated:
         self.keys[frame["id"]] = key
         if held:
             assert frame["resumed"], "§3: when the key was held nothing follows"
-        elif frame["resumed"]:
+        elif frame["resumed"] and key in self.old:
             self.documents[key] = self.old.pop(key)
+        elif frame["resumed"]:
+            assert self.gave_up, "§3: nothing is left out that was not ignored"
+            self.keys[frame["id"]] = ""
+            self.anew[frame["id"]] = key
         else:
             self._resumes.add(key)
 
@@ -107,6 +115,7 @@ class Simulated:
 
     def drop(self, subscription: int) -> None:
         key = self.keys.pop(subscription)
+        self.gave_up = self.gave_up or not key
         if key and key not in self.keys.values():
             self._resumes.discard(key)
             document = self.documents.pop(key, None)
@@ -184,6 +193,11 @@ class World:
             assert len(writes) <= 1, "one write per client and tick"
             for data in writes:
                 simulated.feed(data)
+        for simulated in self.clients:
+            anew, simulated.anew = simulated.anew, {}
+            for number, key in anew.items():
+                self.unsubscribe(simulated, number)
+                self.subscribe(simulated, key.removesuffix("{}"))
 
     # The multiplexer.
 
