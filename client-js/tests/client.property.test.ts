@@ -213,6 +213,6 @@ test.each([
       }
       await world.end();
     }),
-    { numRuns: 200 },
+    { numRuns: 150 },
   );
 });
