@@ -73,6 +73,8 @@ async function gate(page) {
     const server = socket.connectToServer();
     server.onClose((code, reason) => socket.close({ code: code === 1006 ? 1012 : code, reason }));
   });
+  // Else the client would take the other way.
+  await page.route(/\/(events|poll)\b/, (route) => (open ? route.continue() : route.abort()));
   return {
     shut() {
       open = false;
@@ -111,7 +113,9 @@ const sees = (page, text) => bodies(page).getByText(text, { exact: true }).waitF
 /** Every message from the first on, whose text is given: the list has only those in sight, and further ones as one scrolls. */
 async function all(page, first) {
   const list = page.getByRole('log');
+  const end = performance.now() + LIMIT_MS;
   while (!(await bodies(page).getByText(first, { exact: true }).isVisible())) {
+    if (performance.now() > end) throw new Error(`the list never goes back to ${first}`);
     await list.evaluate((node) => node.scrollTo({ top: 0 }));
     await list.evaluate(() => new Promise((resolve) => requestAnimationFrame(resolve)));
   }

@@ -32,6 +32,7 @@ def node_program() -> str:
 
 
 @pytest.mark.browser
+@pytest.mark.timeout(300)
 def test_two_people_chat(chromium: str) -> None:
     """Two browsers see each other's messages at once, through renames, a reload and the death of all servers; and axe
     finds nothing, in light, dark and on a telephone."""
