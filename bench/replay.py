@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 import asyncpg  # noqa: TID251 -- what is measured is the database, with nobody between
 
+from fluxwire.differences import differences
 from fluxwire.logged import DatabaseLog, Until
 from fluxwire.replay import replay
 from fluxwire.target import Target
+from multiplexer.database import SESSION
 
 from .database import Cluster, cluster
 from .harness import Figure, Options, alone, compared
@@ -18,29 +20,45 @@ from .sql import BATCH, BY_HAND, BY_HAND_TABLES, FLOOR_CLIENTS, ROOMS_AND_MEMBER
 def run(options: Options) -> Iterator[Figure]:
     """Measure the figures of ``replay``."""
     rounds, batches, seconds = (2, 20, 2) if options.quick else (5, 500, 10)
-    if not options.wants("replay.per_s", "replay.vs_insert"):
+    if not options.wants("replay.per_s", "replay.vs_insert", "replay.verify_share"):
         return
     with cluster() as servers:
         source = servers.database()
         asyncio.run(_act(source, batches))
         by_hand = servers.database()
         asyncio.run(_execute(by_hand, ROOMS_AND_MEMBERS + BY_HAND_TABLES))
-        ours, floor = [], []
+        ours, floor, replaying, comparing = [], [], [], []
         for _ in range(rounds):
-            ours.append(_again(servers, source, batches * BATCH))
+            replayed, compared_in = _again(servers, source, batches * BATCH)
+            replaying.append(replayed)
+            comparing.append(compared_in)
+            ours.append(batches * BATCH / replayed)
             floor.append(servers.pgbench(by_hand, BY_HAND, clients=FLOOR_CLIENTS, seconds=seconds))
             options.say(f"replay {ours[-1]:.0f}/s, by hand {floor[-1]:.0f}/s")
     peer = "pgbench, 32 clients, hand-written insert of message and log row"
     yield alone("replay.per_s", ours, "actions/s", ">= 15000")
     yield compared("replay.vs_insert", ours, "actions/s", peer=peer, peers=floor, target=">= 0.9")
+    peer = "the replay; what a verification does besides"
+    yield compared("replay.verify_share", comparing, "s", peer=peer, peers=replaying, target="<= 0.5")
 
 
-def _again(servers: Cluster, source: str, actions: int) -> float:
+def _again(servers: Cluster, source: str, actions: int) -> tuple[float, float]:
+    """Replay, and compare: the seconds that each takes."""
     target = servers.database()
     asyncio.run(_execute(target, ROOMS_AND_MEMBERS))
     began = time.perf_counter()
     assert asyncio.run(_replay(source, target)) == actions
-    return actions / (time.perf_counter() - began)
+    replayed = time.perf_counter()
+    asyncio.run(_compare(source, target))
+    return replayed - began, time.perf_counter() - replayed
+
+
+async def _compare(source: str, target: str) -> None:
+    sides = [await asyncpg.connect(url, server_settings=dict(SESSION)) for url in (source, target)]
+    # Rooms and members were made beside the log, at another time.
+    assert {found.name for found in await differences(*sides) if found.kind == "table"} <= {"chat.room", "chat.member"}
+    for side in sides:
+        await side.close()
 
 
 async def _act(url: str, batches: int) -> None:
