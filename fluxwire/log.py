@@ -7,7 +7,6 @@ import re
 import shutil
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
@@ -22,8 +21,8 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 SHOWN = 50
 """How many actions are shown to a person who does not say how many."""
-POLL = 1.0
-"""How long to wait for a doorbell, in seconds: what touches no store rings none."""
+POLL = 0.25
+"""How often to look for more, in seconds."""
 CHUNK = 500
 """How many entries are read in one go."""
 
@@ -179,21 +178,15 @@ async def _show(args: argparse.Namespace) -> None:
         await connection.execute("set timezone to 'UTC'")
         limit = args.limit or (None if args.ndjson else SHOWN)
         after = await newest(connection, wanted, limit) if limit else None
-        rung = asyncio.Event()
-        if args.follow:
-            await connection.add_listener("flux", lambda *_: rung.set())
         try:
             while True:
-                rung.clear()
                 async for entry in entries(connection, wanted, after):
                     write(entry)
                     after = entry["seq"]
                 sys.stdout.flush()
                 if not args.follow:
                     return
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(POLL):
-                        await rung.wait()
+                await asyncio.sleep(POLL)
         except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, ConnectionError) as exc:
             if isinstance(exc, BrokenPipeError):
                 raise
