@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import asyncpg  # noqa: TID251 -- what is measured is the database, with nobody between
 
-from fluxwire.differences import differences
-from fluxwire.logged import DatabaseLog, Until
-from fluxwire.replay import replay
-from fluxwire.target import Target
+from fluxwire.log.differences import differences
+from fluxwire.log.logged import DatabaseLog, Until
+from fluxwire.log.replay import replay
+from fluxwire.log.target import Target
 from multiplexer.database import SESSION
 
 from .database import Cluster, cluster

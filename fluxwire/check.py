@@ -25,11 +25,11 @@ import uvloop
 
 from fluxwire import plays, token, trace
 from fluxwire.client import Client, Refused, Stopped
+from fluxwire.client.subscriptions import Subscription
 from fluxwire.play import TOKEN_SECONDS, door
 from fluxwire.stack import account, state
 from fluxwire.stack.errors import StackError
 from fluxwire.stack.folder import choose
-from fluxwire.subscriptions import Subscription
 
 CHECKER = "fluxwire-check"
 """The actor who subscribes."""

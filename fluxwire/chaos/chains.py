@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from fluxwire.frames import Frame, Snapshot, Subscribed, Update, Welcome
+from fluxwire.client.frames import Frame, Snapshot, Subscribed, Update, Welcome
 
 
 class Position(NamedTuple):

@@ -9,11 +9,10 @@ from contextlib import suppress
 
 import asyncpg  # noqa: TID251 - the second pair of eyes has to look past everything that is tried
 
-from fluxwire import frames
 from fluxwire.check import difference, digest
-from fluxwire.client import Client, Dispatched, Refused, Stopped
-from fluxwire.dispatches import EXPIRED
-from fluxwire.subscriptions import Subscription
+from fluxwire.client import Client, Dispatched, Refused, Stopped, frames
+from fluxwire.client.dispatches import EXPIRED
+from fluxwire.client.subscriptions import Subscription
 
 from .chains import Chains
 from .history import OK, REFUSED, UNKNOWN, Attempt, History

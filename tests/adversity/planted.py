@@ -14,7 +14,7 @@ from fluxwire.chaos.cluster import Cluster, arguments
 from fluxwire.chaos.drill import Drill, Plan
 from fluxwire.chaos.load import Witness
 from fluxwire.client import Dispatched
-from fluxwire.frames import Outcome
+from fluxwire.client.frames import Outcome
 from fluxwire.stack.up import serve
 from tests.services import scratch_folder
 

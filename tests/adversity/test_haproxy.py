@@ -17,11 +17,11 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from fluxwire import frames
 from fluxwire.chaos import balancer
 from fluxwire.chaos.chains import Chains
 from fluxwire.chaos.load import Witness
 from fluxwire.check import digest
+from fluxwire.client import frames
 from fluxwire.stack.process import wait_until
 from front.connection import HEARTBEAT
 from tests.deployment import HOST, Deployment, deployment

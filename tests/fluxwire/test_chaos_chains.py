@@ -3,7 +3,7 @@
 import pytest
 
 from fluxwire.chaos.chains import Chains
-from fluxwire.frames import Frame, Snapshot, Subscribed, Update, Welcome
+from fluxwire.client.frames import Frame, Snapshot, Subscribed, Update, Welcome
 
 WELCOME = Welcome(protocol=1, actor="ada", max_frame=65536, heartbeat_ms=25000)
 

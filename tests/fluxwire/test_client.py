@@ -5,8 +5,8 @@ import socket
 
 import pytest
 
-from fluxwire import client as client_module
 from fluxwire.client import Client, Refused, Stopped, return_time
+from fluxwire.client import client as client_module
 
 from .scripted import DEADLINE, Peer, front
 
@@ -89,8 +89,8 @@ async def test_codes_to_come_back_after(code: int) -> None:
 
 async def test_when_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """§6: a client comes back when the reason says, without a back-off of its own."""
-    monkeypatch.setattr("fluxwire.client.SHORTEST_PAUSE", 1000.0)
-    monkeypatch.setattr("fluxwire.client.LONGEST_PAUSE", 1000.0)
+    monkeypatch.setattr("fluxwire.client.client.SHORTEST_PAUSE", 1000.0)
+    monkeypatch.setattr("fluxwire.client.client.LONGEST_PAUSE", 1000.0)
     monkeypatch.setattr("random.uniform", lambda _low, high: high)
     loop = asyncio.get_running_loop()
     closed_at: list[float] = []

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fluxwire import frames
-from fluxwire.frames import ProtocolFault
+from fluxwire.client import frames
+from fluxwire.client.frames import ProtocolFault
 
 DOWN = json.loads((Path(__file__).parent.parent / "protocol" / "down.json").read_text(encoding="utf-8"))
 

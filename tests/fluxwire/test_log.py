@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from fluxwire.__main__ import main
-from fluxwire.log import instant, printable
+from fluxwire.log.command import instant, printable
 from tests.sql.database import Sent, Sql
 
 DEADLINE = 30.0

@@ -16,13 +16,13 @@ import boto3  # type: ignore[import-untyped]
 import moto.server
 import pytest
 
-from fluxwire import archive as archives
-from fluxwire.archive import archive, exported, foreign_in, trim
-from fluxwire.baseline import DUMP, MANIFEST, restore, take
-from fluxwire.logged import Until
-from fluxwire.replay import deploy_to, prepare, replay
+from fluxwire.log import archive as archives
+from fluxwire.log.archive import archive, exported, foreign_in, trim
+from fluxwire.log.baseline import DUMP, MANIFEST, restore, take
+from fluxwire.log.logged import Until
+from fluxwire.log.replay import deploy_to, prepare, replay
+from fluxwire.log.target import Target
 from fluxwire.stack.errors import StackError
-from fluxwire.target import Target
 from multiplexer import database
 from multiplexer.database import DISPATCH
 from tests.fluxwire.test_replay import LOG, MESSAGES, act, fetch, post, run_again, silent

@@ -9,16 +9,16 @@ from typing import Any
 import asyncpg
 import pytest
 
-from fluxwire import log as logs
-from fluxwire.archive import exported
-from fluxwire.at import document
-from fluxwire.blame import blame
-from fluxwire.logged import BrokenLog, DatabaseLog, Until
-from fluxwire.rehearse import rehearse
-from fluxwire.replay import deploy_to, replay
+from fluxwire.log import command as logs
+from fluxwire.log.archive import exported
+from fluxwire.log.at import document
+from fluxwire.log.blame import blame
+from fluxwire.log.logged import BrokenLog, DatabaseLog, Until
+from fluxwire.log.rehearse import rehearse
+from fluxwire.log.replay import deploy_to, replay
+from fluxwire.log.target import Diverged, Target
+from fluxwire.log.verify import verify
 from fluxwire.stack.errors import StackError
-from fluxwire.target import Diverged, Target
-from fluxwire.verify import verify
 from tests.services import CHAT
 from tests.sql.database import Sent, Sql
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from fluxwire import dispatches
-from fluxwire.dispatches import Dispatched
-from fluxwire.frames import ProtocolFault
-from fluxwire.session import Session
-from fluxwire.subscriptions import Refused, Subscription
+from fluxwire.client import dispatches
+from fluxwire.client.dispatches import Dispatched
+from fluxwire.client.frames import ProtocolFault
+from fluxwire.client.session import Session
+from fluxwire.client.subscriptions import Refused, Subscription
 
 
 class Wire:

@@ -13,11 +13,11 @@ import asyncpg
 import httpx
 import pytest
 
-from fluxwire import frames, token
+from fluxwire import token
 from fluxwire.chaos.chains import Chains
 from fluxwire.check import difference
-from fluxwire.client import Client
-from fluxwire.session import Session
+from fluxwire.client import Client, frames
+from fluxwire.client.session import Session
 from tests.browser.test_chat import CHECKOUT, node_program
 from tests.services import scratch_folder
 

@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from broker.messages import Kick
-from fluxwire.fronts import Bus, on_bus
+from fluxwire.fronts.bus import Bus, on_bus
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 
 import asyncpg  # noqa: TID251 - the command line's own look into both databases
 
-from fluxwire.logged import DatabaseLog, Until
-from fluxwire.replay import Look, meter, prepare, replay
+from fluxwire.log.logged import DatabaseLog, Until
+from fluxwire.log.replay import Look, meter, prepare, replay
+from fluxwire.log.target import Divergence, Target, stop
 from fluxwire.stack.database import connect
 from fluxwire.stack.errors import StackError
-from fluxwire.target import Divergence, Target, stop
 from multiplexer.database import SESSION
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"

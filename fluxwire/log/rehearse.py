@@ -15,12 +15,12 @@ from pathlib import Path
 
 import uvloop
 
-from fluxwire.differences import Difference, differences, told
-from fluxwire.logged import DatabaseLog, Until
-from fluxwire.replay import add_application, add_baseline, application_of, deploy_to, meter, replay, until
-from fluxwire.scratch import LAST, replayed
+from fluxwire.log.differences import Difference, differences, told
+from fluxwire.log.logged import DatabaseLog, Until
+from fluxwire.log.replay import add_application, add_baseline, application_of, deploy_to, meter, replay, until
+from fluxwire.log.scratch import LAST, replayed
+from fluxwire.log.target import Divergence, Target
 from fluxwire.stack.database import connect, database_url
-from fluxwire.target import Divergence, Target
 
 
 @dataclass(slots=True)

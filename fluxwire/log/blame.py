@@ -11,9 +11,9 @@ import asyncpg  # noqa: TID251 - the command line's own look into a scratch data
 import msgspec
 import uvloop
 
-from fluxwire.logged import Logged
-from fluxwire.replay import Look, add_application, add_baseline, application_of
-from fluxwire.scratch import replayed
+from fluxwire.log.logged import Logged
+from fluxwire.log.replay import Look, add_application, add_baseline, application_of
+from fluxwire.log.scratch import replayed
 from fluxwire.stack.database import database_url
 from fluxwire.stack.errors import StackError
 

@@ -14,17 +14,17 @@ from pathlib import Path
 
 import uvloop
 
-from fluxwire import foreign
-from fluxwire.differences import Difference, differences
-from fluxwire.differences import told as told_differences
 from fluxwire.environment import environment_differs
-from fluxwire.foreign import ForeignWrite, foreign_writes
-from fluxwire.logged import Until
-from fluxwire.parting import follow, parting
-from fluxwire.replay import add_application, add_baseline, application_of
-from fluxwire.scratch import Both, replayed
+from fluxwire.log import foreign
+from fluxwire.log.differences import Difference, differences
+from fluxwire.log.differences import told as told_differences
+from fluxwire.log.foreign import ForeignWrite, foreign_writes
+from fluxwire.log.logged import Until
+from fluxwire.log.parting import follow, parting
+from fluxwire.log.replay import add_application, add_baseline, application_of
+from fluxwire.log.scratch import Both, replayed
+from fluxwire.log.target import Divergence
 from fluxwire.stack.database import database_url
-from fluxwire.target import Divergence
 
 SHOWN = 10
 """How many actions that come out otherwise are told."""

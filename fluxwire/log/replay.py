@@ -20,19 +20,19 @@ from typing import Protocol
 import asyncpg  # noqa: TID251 - a replay is the command line's own business with the database
 import uvloop
 
-from fluxwire.archive import exported, foreign_in
-from fluxwire.baseline import restore
 from fluxwire.deploy import DeployError, deploy
 from fluxwire.environment import environment_differs
-from fluxwire.foreign import ForeignWrite, foreign_writes, told
-from fluxwire.log import instant
-from fluxwire.logged import DatabaseLog, Log, Logged, Until
+from fluxwire.log.archive import exported, foreign_in
+from fluxwire.log.baseline import restore
+from fluxwire.log.command import instant
+from fluxwire.log.foreign import ForeignWrite, foreign_writes, told
+from fluxwire.log.logged import DatabaseLog, Log, Logged, Until
+from fluxwire.log.target import Divergence, Target, stop
 from fluxwire.stack import account, state
 from fluxwire.stack.database import connect, database_url
 from fluxwire.stack.errors import StackError
 from fluxwire.stack.folder import choose
 from fluxwire.stack.progress import gauge
-from fluxwire.target import Divergence, Target, stop
 
 BATCH = 500
 """Actions in one transaction: more than a multiplexer takes, since nobody waits for them or reads beside them."""

@@ -9,7 +9,7 @@ from typing import NamedTuple, NoReturn, TypeAlias
 import asyncpg  # noqa: TID251 - a replay is the command line's own business with the database
 import msgspec
 
-from fluxwire.logged import Logged, Position
+from fluxwire.log.logged import Logged, Position
 from fluxwire.stack.errors import StackError
 from multiplexer.database import DISPATCH, SESSION, Sent
 

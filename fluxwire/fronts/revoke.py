@@ -3,7 +3,7 @@
 import argparse
 
 from broker.messages import Recheck
-from fluxwire.fronts import Bus, on_bus
+from fluxwire.fronts.bus import Bus, on_bus
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 import asyncpg  # noqa: TID251 - for the names of its errors
 import uvloop
 
-from fluxwire.logged import Until
-from fluxwire.replay import add_application, application_of, until
-from fluxwire.scratch import replayed
+from fluxwire.log.logged import Until
+from fluxwire.log.replay import add_application, application_of, until
+from fluxwire.log.scratch import replayed
 from fluxwire.stack.database import database_url
 from fluxwire.stack.errors import StackError
 

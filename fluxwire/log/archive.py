@@ -17,10 +17,10 @@ from typing import IO, TypeAlias, cast
 import asyncpg  # noqa: TID251 - the command line's own look into the log
 import msgspec
 
-from fluxwire.foreign import ForeignWrite, foreign_writes
-from fluxwire.logged import ExportedLog, Piece, Position, Until
+from fluxwire.log.foreign import ForeignWrite, foreign_writes
+from fluxwire.log.logged import ExportedLog, Piece, Position, Until
+from fluxwire.log.storage import Storage, open_compressed
 from fluxwire.stack.errors import StackError
-from fluxwire.storage import Storage, open_compressed
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 

@@ -12,7 +12,7 @@ from msgspec.structs import asdict
 from broker.bus import FrontBus
 from broker.messages import Connected, Present, WhoIs
 from broker.redis_bus import RedisFrontBus
-from fluxwire.fronts import Bus, on_bus
+from fluxwire.fronts.bus import Bus, on_bus
 from fluxwire.stack.errors import StackError
 
 WITHIN = 5.0

@@ -13,7 +13,7 @@ from typing import TypeAlias
 import asyncpg  # noqa: TID251 - the command line's own look into a scratch database
 import msgspec
 
-from fluxwire.differences import TABLES, Difference
+from fluxwire.log.differences import TABLES, Difference
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 import asyncpg  # noqa: TID251 - the command line's own look into the log
 
-from fluxwire.archive import archive, trim
+from fluxwire.log.archive import archive, trim
 from fluxwire.stack.database import connect, database_url
 from fluxwire.stack.errors import StackError
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from broker.messages import Drain
-from fluxwire.fronts import Bus, on_bus
+from fluxwire.fronts.bus import Bus, on_bus
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

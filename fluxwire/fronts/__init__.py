@@ -1,0 +1,1 @@
+"""What an operator says to fronts, by the bus: `drain`, `connections`, `kick`, `revoke`."""
