@@ -4,7 +4,6 @@ import functools
 import json
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -37,14 +36,6 @@ def compiled(name: str) -> Path:
     program = Path(tempfile.mkdtemp(prefix="fluxwire-bench-")) / name
     subprocess.run([compiler, "-O2", "-o", program, HERE / "native" / f"{name}.c"], check=True)
     return program
-
-
-def free_port() -> int:
-    """A port nobody uses just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,13 @@ from pathlib import Path
 from broker.redis_connection import Connection
 from fluxwire import token
 from fluxwire.stack import binaries, process
+from fluxwire.stack.ports import free_port
 from fluxwire.stack.process import Program
 from fluxwire.stack.valkey import Valkey
 from front.gates import TokenGate
 
 from .database import START_LIMIT, Cluster
-from .processes import HERE, Broken, cost, free_port
+from .processes import HERE, Broken, cost
 
 TICKS = os.sysconf("SC_CLK_TCK")
 

@@ -17,18 +17,12 @@ import httpx
 from fluxwire import token
 from fluxwire.chaos import balancer
 from fluxwire.stack import process
+from fluxwire.stack.ports import free_port
 from fluxwire.stack.process import Program
 from tests.services import START_LIMIT, missing, scratch_folder
 
 ROOT = Path(__file__).parent.parent
 HOST = "127.0.0.1"
-
-
-def free_port() -> int:
-    """A port that nobody has just now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 def answers(port: int, path: str) -> httpx.Response | None:

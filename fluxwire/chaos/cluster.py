@@ -7,7 +7,6 @@ import asyncio
 import dataclasses
 import os
 import signal
-import socket
 import threading
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -20,6 +19,7 @@ import uvloop
 from fluxwire.stack import folder as folders
 from fluxwire.stack.account import Account
 from fluxwire.stack.folder import Folder
+from fluxwire.stack.ports import free_port
 from fluxwire.stack.process import Program
 from fluxwire.stack.up import Stack
 
@@ -138,7 +138,7 @@ class Cluster(Stack):
             linked_multiplexers.append(_told(program, DATABASE_URL=url, REDIS_URL=f"unix://{bus}"))
         for program in fronts:
             bus = await self._link(f"{program.name}>bus", redis, near / f"{program.name}.sock")
-            port = _free_port(self.host)
+            port = free_port(self.host)
             self._ports.append(port)
             _, linked_ports[program.name] = await self._link(
                 f"clients>{program.name}", (self.host, port), (self.host, 0)
@@ -175,7 +175,7 @@ def arguments(data: Path) -> argparse.Namespace:
     """
     return argparse.Namespace(
         data=data,
-        port=_free_port("127.0.0.1"),
+        port=free_port("127.0.0.1"),
         fronts=FRONTS,
         multiplexers=MULTIPLEXERS,
         fresh=True,
@@ -185,9 +185,3 @@ def arguments(data: Path) -> argparse.Namespace:
 
 def _told(program: Program, **environment: str) -> Program:
     return dataclasses.replace(program, environment={**program.environment, **environment})
-
-
-def _free_port(host: str) -> int:
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from fluxwire.stack import process
+from fluxwire.stack.ports import free_port
 from fluxwire.stack.process import Program
 from tests.services import START_LIMIT, debian_redis, missing, running
 
@@ -29,15 +29,6 @@ def redis_server() -> Path:
     if found is None:
         missing("Redis is not installed (Debian's package redis-server).")
     return found
-
-
-def free_port() -> int:
-    """A port that nobody has."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-        assert isinstance(port, int)
-        return port
 
 
 def server(program: Path, folder: Path, name: str, *arguments: str) -> Program:

@@ -19,7 +19,8 @@ from fluxwire.doctor import database, machine, settings
 from fluxwire.doctor.command import ROLES, examine
 from fluxwire.doctor.findings import Finding, Verdict, fault, report, warning
 from fluxwire.scripts import ENGINE
-from tests.deployment import HOST, free_port
+from fluxwire.stack.ports import free_port
+from tests.deployment import HOST
 from tests.services import Cluster
 from tests.test_documented import settings_table
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.deployment import ROOT, free_port
+from fluxwire.stack.ports import free_port
+from tests.deployment import ROOT
 from tests.services import Cluster, missing, scratch_folder
 from tests.test_documented import section
 

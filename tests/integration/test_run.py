@@ -5,7 +5,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -18,6 +17,7 @@ import asyncpg
 import pytest
 
 from fluxwire.stack import process
+from fluxwire.stack.ports import free_port
 from tests.services import scratch_folder
 
 LIMIT = 60.0
@@ -62,12 +62,6 @@ async def fetch(url: str, query: str) -> Any:  # noqa: ANN401 - whatever Postgre
         return await connection.fetchval(query)
     finally:
         await connection.close()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def fluxwire(*words: str, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
