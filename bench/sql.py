@@ -60,7 +60,8 @@ select * from flux.dispatch(
   array[row(
     'u' || :client_id, '{}', 'c' || :seed, 0, :n::bigint, 'post_message',
     '{"room": "r' || :room || '", "body": "hello, this is a message of usual length"}', null, null, null, null
-  )::flux.sent]
+  )::flux.sent],
+  8388608
 );
 """
 
