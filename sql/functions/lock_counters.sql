@@ -12,7 +12,9 @@ declare
   _counters flux.client[];
 begin
   loop
-    select count(*), array_agg(c order by s.actor, s.client, s.lane) filter (where c.number is not null)
+    select
+      count(*),
+      coalesce(array_agg(c order by s.actor, s.client, s.lane) filter (where c.number is not null), '{}')
     into _wanted, _counters
     from (
       select distinct a.actor, a.client, a.lane

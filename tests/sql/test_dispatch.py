@@ -168,6 +168,12 @@ async def test_deferred_constraints_are_each_actions_own(sql: Sql) -> None:
     assert "98" not in row["message"]
 
 
+async def test_an_empty_batch(sql: Sql) -> None:
+    """It has no outcomes, tells nothing, and ends."""
+    answer = await asyncio.wait_for(sql.answer(), timeout=10)
+    assert (answer["outcomes"], answer["notices"]) == ([], [])
+
+
 async def test_what_is_told_of_a_batch(sql: Sql) -> None:
     """Its own patches, and the names of commits that ring: what it builds upon among them, also when forgotten late."""
     foreign = await asyncpg.connect(sql.url)
