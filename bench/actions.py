@@ -21,7 +21,8 @@ from pathlib import Path
 import asyncpg  # noqa: TID251 -- rooms are made, and batches counted, past all that is measured
 
 from .database import Cluster, cluster
-from .harness import Figure, Options, alone, compared
+from .figures import Figure, alone, compared
+from .harness import Options
 from .processes import Broken, Process, compiled, running
 from .sessions import packed, request, text
 from .sql import BY_HAND, BY_HAND_TABLES, FLOOR_CLIENTS

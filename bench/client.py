@@ -14,7 +14,8 @@ from pathlib import Path
 
 from fluxwire.stack import node, web
 
-from .harness import Figure, Options, alone, compared
+from .figures import Figure, alone, compared
+from .harness import Options
 
 CHECKOUT = Path(__file__).parent.parent
 SCRIPT = Path(__file__).parent / "peers" / "client.mjs"

@@ -23,7 +23,8 @@ from fluxwire.stack.ports import free_port
 from front.frames import websocket_frame
 from front.gates import TokenGate
 
-from .harness import Figure, Options, alone, compared, watched
+from .figures import Figure, alone, compared, watched
+from .harness import Options
 from .processes import HERE, LOAD_CORE, SERVER_CORE, Broken, Process, compiled, running
 from .served import ASK_COLLECTION, ASK_RENDERS, EPOCH, FIRST_VERSION, KEY, NEXT_STORE, update
 from .sessions import packed, posted, request, text

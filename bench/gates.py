@@ -25,7 +25,8 @@ from front.origins import ANY, Origins
 from front.rules import Rules
 from front.server import Server
 
-from .harness import Figure, Options, alone
+from .figures import Figure, alone
+from .harness import Options
 from .processes import Broken
 from .served import KEY, Bus
 from .sessions import request, text

@@ -7,7 +7,7 @@ import sys
 
 import msgspec
 
-from .harness import Figure
+from .figures import Figure
 
 ROW, LEFT, WIDTH = 26, 190, 420  # pixels
 PANEL = 150  # pixels
@@ -23,11 +23,12 @@ def plot(figures: list[Figure]) -> str:
         An SVG image. A bar is a ratio on its own scale, whose end is twice the target; the line is the target.
 
     """
-    rows = [figure for figure in figures if figure.ratio is not None]
+    rows = [figure for figure in figures if figure.ratio is not None and figure.target]
     width, height = LEFT + WIDTH + 90, ROW * len(rows) + 10
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-size="12">']
     for index, figure in enumerate(rows):
         assert figure.ratio is not None
+        assert figure.target is not None
         y = 5 + index * ROW
         target = float(figure.target.split()[1])
         length = min(figure.ratio / target / 2, 1) * WIDTH
@@ -52,17 +53,19 @@ def courses(figures: list[Figure]) -> str:
         An SVG image.
 
     """
-    rows = [figure for figure in figures if figure.course]
+    rows = [figure for figure in figures if figure.curves and figure.target]
     width, height = LEFT + WIDTH + 90, (PANEL + ROW) * len(rows) + 10
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-size="12">']
     for index, figure in enumerate(rows):
         foot = (PANEL + ROW) * index + PANEL
-        last = figure.course[-1][0]
+        assert figure.target is not None
+        course = figure.curves[0].points
+        last = course[-1][0]
         # Of what grows, the bound is as interesting as the course.
-        top = max(*(value for _, value in figure.course), float(figure.target.split()[1]))
+        top = max(*(value for _, value in course), float(figure.target.split()[1]))
         points = " ".join(
             f"{LEFT + seconds / last * WIDTH:.1f},{foot - max(value, 0) / top * (PANEL - ROW):.1f}"
-            for seconds, value in figure.course
+            for seconds, value in course
         )
         parts += [
             f'<text x="{LEFT - 8}" y="{foot - PANEL // 2}" text-anchor="end">{figure.name}</text>',

@@ -1,16 +1,22 @@
 """Processes that are measured: each on its own core or wherever the kernel puts it, with what was counted for it."""
 
+import atexit
 import functools
 import json
 import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
+
+from .figures import Figure
 
 HERE = Path(__file__).parent
 CORES = sorted(os.sched_getaffinity(0))
@@ -33,9 +39,17 @@ def compiled(name: str) -> Path:
     compiler = shutil.which("cc")
     if compiler is None:
         raise Broken("a C compiler (cc) is needed: the floors and the load generator are C")
-    program = Path(tempfile.mkdtemp(prefix="fluxwire-bench-")) / name
+    program = _programs() / name
     subprocess.run([compiler, "-O2", "-o", program, HERE / "native" / f"{name}.c"], check=True)
     return program
+
+
+@functools.cache
+def _programs() -> Path:
+    """A folder for compiled programs, which goes when this process does."""
+    folder = tempfile.mkdtemp(prefix="fluxwire-bench-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +132,35 @@ class Process:
         for pipe in self._process.stdin, self._process.stdout:
             if pipe is not None:
                 pipe.close()
+
+
+class Shares:
+    """How busy the load generator was while figures were measured, and how long servers waited for their core."""
+
+    def __init__(self) -> None:
+        self._seconds = self._load = self._ran = self._waited = 0.0
+
+    @contextmanager
+    def counted(self, *servers: "Process", load: "Process | None" = None) -> Iterator[None]:
+        """Count what happens meanwhile in."""
+        begun, before = time.monotonic(), [process.cost() for process in servers]
+        load_before = load.cost() if load is not None else Cost(0.0, 0.0)
+        yield
+        self._seconds += time.monotonic() - begun
+        if load is not None:
+            self._load += load.cost().since(load_before).ran
+        for process, cost_before in zip(servers, before, strict=True):
+            cost = process.cost().since(cost_before)
+            self._ran += cost.ran
+            self._waited += cost.waited
+
+    def beside(self, figure: Figure) -> Figure:
+        """A figure with what was counted."""
+        return msgspec.structs.replace(
+            figure,
+            load=round(self._load / self._seconds, 3),
+            waited=round(self._waited / (self._ran + self._waited), 3),
+        )
 
 
 @contextmanager

@@ -16,7 +16,8 @@ from broker.redis_bus import RedisFrontBus, RedisMultiplexerBus
 from fluxwire.stack import binaries, process
 from fluxwire.stack.valkey import Valkey
 
-from .harness import Figure, Options, alone
+from .figures import Figure, alone
+from .harness import Options
 
 ENTRIES, QUICK_ENTRIES = 1_000_000, 20_000
 FRONTS, STORES, LOOKUPS = 10, 60, 500

@@ -13,7 +13,8 @@ from fluxwire.log.target import Target
 from multiplexer.database import SESSION
 
 from .database import Cluster, cluster
-from .harness import Figure, Options, alone, compared
+from .figures import Figure, alone, compared
+from .harness import Options
 from .sql import BATCH, BY_HAND, BY_HAND_TABLES, FLOOR_CLIENTS, ROOMS_AND_MEMBERS, Sender
 
 

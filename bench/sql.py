@@ -15,7 +15,8 @@ import orjson
 from multiplexer.database import DISPATCH, SESSION, Sent
 
 from .database import Cluster, cluster
-from .harness import Figure, Options, alone, compared
+from .figures import Figure, alone, compared
+from .harness import Options
 from .processes import cost
 
 if TYPE_CHECKING:

@@ -3,8 +3,9 @@ import shutil
 import pytest
 
 from bench import front
+from bench.figures import Figure
 from bench.front import Plan, run
-from bench.harness import Figure, Options
+from bench.harness import Options
 
 
 @pytest.fixture
@@ -25,6 +26,6 @@ def test_the_front_can_be_measured() -> None:
     assert figures["front.storm.renders"].value == 1
     assert figures["front.sessions_per_s"].value > 0
     assert figures["front.hold.core"].value > 0
-    assert [seconds for seconds, _ in figures["front.hold.growth_kb"].course] != []
+    assert [curve.x for curve in figures["front.hold.growth_kb"].curves] == ["seconds"]
     assert figures["front.memory_deflate_kb"].runs == 1
     assert figures["front.memory_events.vs_websocket"].ratio is not None

@@ -1,7 +1,10 @@
+from functools import partial
+
 import msgspec
 import pytest
 
-from bench.harness import Options, alone, compared, reaches
+from bench.figures import alone, compared, reaches
+from bench.harness import Options, in_turn
 
 
 def test_a_figure_alone() -> None:
@@ -39,3 +42,16 @@ def test_names_choose() -> None:
     assert Options(("front",)).wants("sql.x", "front.memory_kb")
     assert Options(("front.fanout",)).wants("front.fanout.vs_c")
     assert not Options(("front.fan",)).wants("front.fanout.vs_c")
+
+
+def test_sides_take_turns() -> None:
+    """There and back, so that no side is always the first; what warms up does not count."""
+    order: list[str] = []
+
+    def side(name: str) -> int:
+        order.append(name)
+        return len(order)
+
+    measured = in_turn({name: partial(side, name) for name in "abc"}, rounds=2, warm_up=1)
+    assert "".join(order) == "cbaabccba"
+    assert measured == {"a": [4, 9], "b": [5, 8], "c": [6, 7]}

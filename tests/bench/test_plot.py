@@ -1,6 +1,6 @@
 from xml.etree import ElementTree as ET
 
-from bench.harness import alone, compared, watched
+from bench.figures import alone, compared, watched
 from bench.plot import courses, plot
 
 
