@@ -10,7 +10,7 @@ from fluxwire.log.differences import differences
 from fluxwire.log.logged import DatabaseLog, Until
 from fluxwire.log.replay import replay
 from fluxwire.log.target import Target
-from multiplexer.database import SESSION
+from multiplexer.engine import SESSION
 
 from .database import Cluster, cluster
 from .figures import Figure, alone, compared

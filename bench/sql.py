@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import asyncpg  # noqa: TID251 -- what is measured is the database, with nobody between
 import orjson
 
-from multiplexer.database import DISPATCH, SESSION, Sent
+from multiplexer.engine import DISPATCH, SESSION, Sent
 
 from .database import Cluster, cluster
 from .figures import Figure, alone, compared

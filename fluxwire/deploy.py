@@ -19,7 +19,7 @@ from fluxwire import faults
 from fluxwire.determinism import unreplayable
 from fluxwire.scripts import ENGINE, Script, scripts, sql_folder
 from fluxwire.statements import statements
-from multiplexer.database import ENGINE as VERSION
+from multiplexer.engine import ENGINE as VERSION
 
 ATTEMPTS = 3
 """How often a deploy is tried that gets into the way of running actions."""

@@ -17,7 +17,7 @@ import orjson
 from broker.bus import Delivery
 from broker.messages import Action, Error, Outcome
 
-from .database import Result
+from .engine import Result
 
 MAX_LOSSES = 3
 """After so many batches lost with an action in them it runs alone; lost alone, it is refused as ``poison``."""

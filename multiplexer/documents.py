@@ -11,7 +11,7 @@ import orjson
 
 from broker import patch
 
-from .database import Rendered
+from .engine import Rendered
 
 MOST_BYTES = 64 * 1024 * 1024
 """Most bytes kept, of documents and patches together; what was used longest ago goes first."""

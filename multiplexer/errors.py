@@ -3,6 +3,7 @@
 - MultiplexerError
     - DatabaseLost: the database cannot be reached, or was lost under way
     - TermEnded: another multiplexer leads
+    - BatchFailed: a batch was rolled back as a whole
     - RenderFailed: a store cannot be rendered
     - EngineUnfit: the engine in the database and this multiplexer do not go together
     - SettingsError: the environment does not say what is needed
@@ -19,6 +20,21 @@ class DatabaseLost(MultiplexerError):
 
 class TermEnded(MultiplexerError):
     """Another multiplexer leads now: nothing of this one is committed any more."""
+
+
+class BatchFailed(MultiplexerError):
+    """A batch was rolled back as a whole, by a fault that no subtransaction catches.
+
+    Args:
+        reason: What Postgres said; for the log.
+        transient: Whether the same batch can go well the next time (a lock, a full disk), or something in it
+            does not let it (a timeout, above all).
+
+    """
+
+    def __init__(self, reason: str, *, transient: bool) -> None:
+        super().__init__(reason)
+        self.transient = transient
 
 
 class RenderFailed(MultiplexerError):

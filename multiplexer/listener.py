@@ -16,10 +16,11 @@ import msgspec
 from broker.messages import Commit, Gone, Kick, MultiplexerMessage, Recheck, Snapshot, Update
 from broker.traces import Span
 
-from .database import TOGETHER, Part, Patch, Reader, Rendered
 from .documents import Documents
+from .engine import Part, Patch, Rendered
 from .holders import Audience, Holders
 from .numbers import unfit
+from .reader import TOGETHER, Reader
 from .renderer import difference, fit, gone, snapshot, update
 from .tracing import Tracing
 

@@ -22,15 +22,17 @@ from broker.messages import Lead
 from broker.traces import Traces
 from broker.trail import Trail
 
-from .database import BatchFailed, Database, Part, Reader, Result
+from .database import Database
 from .dispatcher import Dispatcher, Job, Settled
 from .documents import Documents
-from .errors import DatabaseLost, EngineUnfit, TermEnded
+from .engine import Part, Result
+from .errors import BatchFailed, DatabaseLost, EngineUnfit, TermEnded
 from .holders import Holders
 from .leadership import keep_lead, take_lead
 from .listener import Commits, Heard, Teller, Told
 from .metrics import Metrics, Queues, Standing
 from .questions import Questions
+from .reader import Reader
 from .settings import Settings
 from .tracing import Tracing
 

@@ -14,10 +14,11 @@ from broker.bus import MultiplexerBus
 from broker.errors import BusLost
 from broker.messages import Denied, Error, Fetch, FrontMessage, Held, MultiplexerMessage, Open, Opened, Renew, Renewed
 
-from .database import Reader, Rendered
 from .documents import Documents
+from .engine import Rendered
 from .holders import Holders
 from .metrics import Metrics
+from .reader import Reader
 from .renderer import fit, snapshot
 
 log = logging.getLogger("multiplexer.questions")

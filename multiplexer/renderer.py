@@ -7,7 +7,7 @@ import orjson
 from broker import patch
 from broker.messages import Error, Gone, Snapshot, Update
 
-from .database import Rendered
+from .engine import Rendered
 from .errors import RenderFailed
 from .numbers import unfit
 

@@ -12,8 +12,8 @@ import orjson
 from broker.messages import Update
 from broker.traces import Span, Traces
 
-from .database import Result
 from .dispatcher import Job
+from .engine import Result
 
 MOST = 10_000
 """Stores' versions remembered at most; what nobody holds is never told, and forgotten by this."""

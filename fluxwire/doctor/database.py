@@ -12,7 +12,7 @@ from pathlib import Path
 import asyncpg  # noqa: TID251 - the command line's own look into the database
 
 from fluxwire.scripts import ENGINE, scripts
-from multiplexer.database import ENGINE as VERSION
+from multiplexer.engine import ENGINE as VERSION
 
 from .findings import Finding, fault, warning
 from .machine import free_space

@@ -16,7 +16,7 @@ from fluxwire.log.replay import Look, meter, prepare, replay
 from fluxwire.log.target import Divergence, Target, stop
 from fluxwire.stack.database import connect
 from fluxwire.stack.errors import StackError
-from multiplexer.database import SESSION
+from multiplexer.engine import SESSION
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 

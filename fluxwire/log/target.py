@@ -11,7 +11,7 @@ import msgspec
 
 from fluxwire.log.logged import Logged, Position
 from fluxwire.stack.errors import StackError
-from multiplexer.database import DISPATCH, SESSION, Sent
+from multiplexer.engine import DISPATCH, SESSION, Sent
 
 ATTEMPTS = 5
 """How often a batch is tried that meets a transient fault."""

@@ -23,8 +23,8 @@ from fluxwire.log.logged import Until
 from fluxwire.log.replay import deploy_to, prepare, replay
 from fluxwire.log.target import Target
 from fluxwire.stack.errors import StackError
-from multiplexer import database
-from multiplexer.database import DISPATCH
+from multiplexer import engine
+from multiplexer.engine import DISPATCH
 from tests.fluxwire.test_replay import LOG, MESSAGES, act, fetch, post, run_again, silent
 from tests.services import CHAT, Cluster
 from tests.sql.database import Sent, Sql
@@ -149,8 +149,8 @@ async def test_trimmed_when_archived(database18: str, tmp_path: Path) -> None:
             await archive(sql.connection, location, NOW, lambda _: None)
 
 
-def created(number: int, at: datetime) -> database.Sent:
-    return database.Sent(
+def created(number: int, at: datetime) -> engine.Sent:
+    return engine.Sent(
         "ada", "{}", "c1", 0, number, "create_room", f'{{"room": "r{number}"}}', refusal=None, at=at, seed="seed"
     )
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.messages import Action, Outcome, Parcel, Renew
-from multiplexer.database import Result
 from multiplexer.dispatcher import FIRST_PAUSE, MAX_ATTEMPTS, MAX_LOSSES, Dispatcher, Job, Settled, identity
+from multiplexer.engine import Result
 
 OK = Result("ok", '"done"', None, None, None, None, "{}")
 RETRY = Result("retry", None, "transient", "", None, None, "{}")

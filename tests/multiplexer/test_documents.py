@@ -4,8 +4,8 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multiplexer.database import Rendered
 from multiplexer.documents import ROOM, SOON, Documents
+from multiplexer.engine import Rendered
 
 
 class Clock:

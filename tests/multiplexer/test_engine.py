@@ -10,7 +10,7 @@ import pytest
 from broker.memory_bus import MemoryBus
 from broker.messages import Lead
 from fluxwire.deploy import DeployError, deploy
-from multiplexer.database import ENGINE
+from multiplexer.engine import ENGINE
 from multiplexer.loop import Multiplexer
 from multiplexer.settings import Settings
 

@@ -5,7 +5,7 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multiplexer.database import Part, Patch
+from multiplexer.engine import Part, Patch
 from multiplexer.listener import MOST_COMMITS, Commits
 
 

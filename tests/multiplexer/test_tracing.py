@@ -8,8 +8,8 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 from broker.messages import Action, Parcel, Update
 from broker.otel import OtelTraces
-from multiplexer.database import Result
 from multiplexer.dispatcher import Job
+from multiplexer.engine import Result
 from multiplexer.tracing import MOST, Tracing
 
 from .test_dispatcher import Handed

@@ -8,8 +8,8 @@ import asyncpg
 import jsonpatch
 import orjson
 
-from multiplexer import database
-from multiplexer.database import DISPATCH, SESSION
+from multiplexer import engine
+from multiplexer.engine import DISPATCH, SESSION
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -55,9 +55,7 @@ class Sql:
             DISPATCH,
             self.term if term is None else term,
             [
-                database.Sent(
-                    sent.actor, "{}", sent.client, 0, sent.number, sent.name, sent.params, refusal=sent.refusal
-                )
+                engine.Sent(sent.actor, "{}", sent.client, 0, sent.number, sent.name, sent.params, refusal=sent.refusal)
                 for sent in batch
             ],
             most_bytes,

@@ -6,7 +6,7 @@ import asyncpg
 import orjson
 import pytest
 
-from multiplexer.database import SESSION
+from multiplexer.engine import SESSION
 
 from .database import Sent, Sql
 
