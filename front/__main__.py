@@ -44,7 +44,9 @@ async def run(settings: Settings, bound: socket.socket, traces: Traces | None) -
         guests=settings.guests,
     )
     hub = Hub(front=front, rules=rules, trail=Trail(_logger, slow=settings.watching.slow), traces=traces)
-    server = Server(hub=hub, bus=bus, verify=gate.verify, rules=rules, pace=settings.pace, traces=traces)
+    server = Server(
+        hub=hub, bus=bus, verify=gate.verify, rules=rules, pace=settings.pace, traces=traces, tick=settings.tick
+    )
     http = application(server=server, gate=gate, web=settings.web, guests=settings.guests, metrics=settings.metrics)
     port = listener(http=http, accept=server.accept)
     loop = asyncio.get_running_loop()

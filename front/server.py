@@ -1,7 +1,8 @@
 """A front at work: the clock, the bus, and who gets the sockets.
 
 A :class:`Doorway` hands every socket that shook hands to a :class:`Socket`, which feeds its connection and the
-hub. Frames for clients leave once per turn of the event loop, all frames of a client in one write.
+hub. Frames for clients leave once per turn of the event loop, or once a tick if there is one, all frames of a client in
+one write.
 """
 
 import asyncio
@@ -66,6 +67,7 @@ class Server:
         rules: Who else is let in, and for how much; a front's defaults if left out.
         pace: How fast clients are sent to other fronts.
         traces: Where spans of deliveries go; nowhere if left out.
+        tick: How far apart writes to clients are at least, in seconds. What comes after a rest leaves at once.
 
     Make it inside a running event loop, give :meth:`accept` to uvicorn, and await :meth:`run`.
 
@@ -80,6 +82,7 @@ class Server:
         rules: Rules | None = None,
         pace: Pace = DEFAULT_PACE,
         traces: Traces | None = None,
+        tick: float = 0.0,
     ) -> None:
         self.hub = hub
         self.verify = verify
@@ -103,7 +106,9 @@ class Server:
         self._told_at: list[float] = []  # of the commits of this tick, the first one of a run
         self._traces = traces
         self._deliveries: list[Span] = []  # of this tick
-        self._flush_due = False
+        self._tick = tick
+        self._wrote_at = -tick
+        self._turn_due = self._flush_due = False
         self._gathered = asyncio.Event()
         self._connections: set[Any] = set()  # uvicorn's
 
@@ -182,10 +187,10 @@ class Server:
         return pace
 
     def flush_soon(self) -> None:
-        """Send what the hub has made at the end of this turn of the loop."""
-        if not self._flush_due:
-            self._flush_due = True
-            self._loop.call_soon(self._flush)
+        """Send what the hub has made at the end of this turn of the loop, or of the tick."""
+        if not self._turn_due:
+            self._turn_due = True
+            self._loop.call_soon(self._end_turn)
 
     async def run(self) -> None:
         """Carry messages until cancelled."""
@@ -195,8 +200,20 @@ class Server:
             tasks.create_task(self._append())
             tasks.create_task(self._sweep())
 
+    def _end_turn(self) -> None:
+        self._turn_due = False
+        rest = self._wrote_at + self._tick - self.now() if self._tick else 0.0
+        if rest <= 0:
+            self._flush()
+            return
+        self._gather()
+        if not self._flush_due:
+            self._flush_due = True
+            self._loop.call_later(rest, self._flush)
+
     def _flush(self) -> None:
         self._flush_due = False
+        began, size = self.now(), 0
         left: list[tuple[Wire, bytes]] = []
         for wires, data in self.hub.writes():
             size = len(data)
@@ -210,6 +227,8 @@ class Server:
                     left.append((wire, data[sent:]))
         for wire, rest in left:
             wire.leave(rest)
+        if size:
+            self._wrote_at = began
         if self._told_at:
             now = time.time()
             for told_at in self._told_at:
@@ -219,6 +238,9 @@ class Server:
         for span in self._deliveries:
             span.end()
         self._deliveries.clear()
+        self._gather()
+
+    def _gather(self) -> None:
         if self.hub.has_messages or self.hub.has_changes:
             self._gathered.set()
 

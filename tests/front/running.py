@@ -169,6 +169,7 @@ async def running(
     guests: bool = False,
     rules: Rules | None = None,
     pace: Pace = DEFAULT_PACE,
+    tick: float = 0.0,
 ) -> AsyncIterator[Running]:
     """Run a front on a free port; on the way out it ends as by SIGTERM.
 
@@ -178,12 +179,18 @@ async def running(
         guests: Whether guests get tokens.
         rules: Those of the front, its defaults if left out.
         pace: How fast clients are sent away.
+        tick: How far apart its writes are at least, in seconds.
 
     """
     memory = MemoryBus(quiet=0.05)
     multiplexer = Multiplexer(memory.multiplexer())
     server = Server(
-        hub=Hub(front="f", rules=rules), bus=bus or memory.front("f"), verify=GATE.verify, rules=rules, pace=pace
+        hub=Hub(front="f", rules=rules),
+        bus=bus or memory.front("f"),
+        verify=GATE.verify,
+        rules=rules,
+        pace=pace,
+        tick=tick,
     )
     http = application(server=server, gate=GATE, web=web, guests=guests, metrics=True)
     port = listener(http=http, accept=server.accept)

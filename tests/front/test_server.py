@@ -62,6 +62,27 @@ async def test_commits_come_together() -> None:
 
 
 @on_both_loops
+async def test_a_tick_keeps_writes_apart() -> None:
+    """What comes within a tick of a write waits for the end of the tick, and is not lost."""
+    tick = 0.1
+    async with running(tick=tick) as front, front.client() as ada:
+        await ada.subscribe(1, "a")
+        written = front.server._wrote_at
+        await front.multiplexer.commit("a")
+        await front.multiplexer.commit("a")
+        assert [(await ada.hear())["to"], (await ada.hear())["to"]] == [1, 2]
+        assert front.server._wrote_at - written > 0.9 * tick  # uvloop's clock has milliseconds
+
+
+@on_both_loops
+async def test_actions_do_not_wait_for_a_tick() -> None:
+    """A tick is about what clients are told."""
+    async with running(tick=1000.0) as front, front.client() as ada:  # whose welcome has left
+        await ada.say(type="dispatch", number=1, name="a", params={})
+        await turn_until(lambda: front.multiplexer.actions)
+
+
+@on_both_loops
 async def test_a_bad_frame_closes_its_sender_alone() -> None:
     """Promise 8: a coded close for one, and the other does not notice."""
     async with running() as front, front.client() as bad, front.client() as good:
