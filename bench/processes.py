@@ -5,6 +5,7 @@ import functools
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -81,10 +82,14 @@ class Process:
     Args:
         command: The program and its arguments.
         core: Where alone it runs; None leaves it to the kernel.
+        end: The signal that ends it.
 
     """
 
-    def __init__(self, command: Sequence[str | Path], *, core: int | None) -> None:
+    def __init__(
+        self, command: Sequence[str | Path], *, core: int | None, end: signal.Signals = signal.SIGTERM
+    ) -> None:
+        self._end = end
         pinned = [] if core is None else ["taskset", "-c", str(core)]
         self._process = subprocess.Popen(
             [*pinned, *command],
@@ -127,7 +132,7 @@ class Process:
 
     def end(self) -> None:
         """End it and wait for that."""
-        self._process.terminate()
+        self._process.send_signal(self._end)
         self._process.wait(10)
         for pipe in self._process.stdin, self._process.stdout:
             if pipe is not None:
@@ -154,19 +159,30 @@ class Shares:
             self._ran += cost.ran
             self._waited += cost.waited
 
+    @property
+    def load(self) -> float:
+        """How busy the load generator was, of a core."""
+        return self._load / self._seconds
+
+    @property
+    def waited(self) -> float:
+        """For how much of the time in which they wanted to run others had the servers' core."""
+        return self._waited / (self._ran + self._waited)
+
     def beside(self, figure: Figure) -> Figure:
         """A figure with what was counted."""
-        return msgspec.structs.replace(
-            figure,
-            load=round(self._load / self._seconds, 3),
-            waited=round(self._waited / (self._ran + self._waited), 3),
-        )
+        return msgspec.structs.replace(figure, load=round(self.load, 3), waited=round(self.waited, 3))
+
+    def __str__(self) -> str:
+        return f"the load generator used {self.load:.0%} of a core, the server waited for its own {self.waited:.0%}"
 
 
 @contextmanager
-def running(command: Sequence[str | Path], *, core: int | None) -> Iterator[Process]:
+def running(
+    command: Sequence[str | Path], *, core: int | None, end: signal.Signals = signal.SIGTERM
+) -> Iterator[Process]:
     """Run a process for a while."""
-    process = Process(command, core=core)
+    process = Process(command, core=core, end=end)
     try:
         yield process
     finally:

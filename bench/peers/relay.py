@@ -1,0 +1,61 @@
+"""Takes orders for a server that takes none: a byte k on the control connection is k updates posted to it over HTTP.
+
+``python -m bench.peers.relay PORT CONTROL_PORT FILE``. It says ``ready`` when the server listens, posts what is in the
+file to ``/publish``, and ends when the control connection is closed.
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+
+START_LIMIT = 20.0  # seconds
+RETRY = 0.05  # seconds
+
+
+async def main(port: int, control_port: int, update: bytes) -> None:
+    """Pass orders on until there are no more."""
+    async with asyncio.timeout(START_LIMIT):
+        reader, writer = await connected(port)
+    head = (
+        f"POST /publish HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(update)}"
+    )
+    post = head.encode() + b"\r\n\r\n" + update
+    ended = asyncio.Event()
+
+    async def obey(orders: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        while order := await orders.read(64):
+            writer.write(post * sum(order))
+        ended.set()
+
+    async with await asyncio.start_server(obey, "127.0.0.1", control_port):
+        print("ready", flush=True)
+        answers = asyncio.create_task(listen(reader))
+        await asyncio.wait((answers, asyncio.create_task(ended.wait())), return_when=asyncio.FIRST_COMPLETED)
+        if answers.done():
+            await answers
+
+
+async def connected(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Connect as soon as somebody listens."""
+    while True:
+        try:
+            return await asyncio.open_connection("127.0.0.1", port)
+        except ConnectionRefusedError:
+            await asyncio.sleep(RETRY)
+
+
+async def listen(reader: asyncio.StreamReader) -> None:
+    """Read answers as long as they are good."""
+    while status := await reader.readline():
+        if status.split()[1][:1] != b"2":
+            raise SystemExit(f"the server answers {status.decode().strip()}")
+        size = 0
+        while (line := await reader.readline()) not in {b"\r\n", b""}:
+            name, _, value = line.partition(b":")
+            size = int(value) if name.lower() == b"content-length" else size
+        await reader.readexactly(size)
+    raise SystemExit("the server has closed the connection")
+
+
+if __name__ == "__main__":
+    asyncio.run(main(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]).read_bytes()))
