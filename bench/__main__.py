@@ -28,6 +28,7 @@ BENCHMARKS = {
     "sql": "bench.sql",
     "replay": "bench.replay",
     "registry": "bench.registry",
+    "soak": "bench.soak",
 }
 """The first part of a figure's name, and the module whose ``run`` measures it."""
 
@@ -46,7 +47,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="run.py bench", description="Measure, always beside a floor or a peer.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"figures or groups ({', '.join(BENCHMARKS)}); all")
     parser.add_argument("--quick", action="store_true", help="a short run, to see that all works")
-    parser.add_argument("--seconds", type=float, metavar="S", help="how long front.hold holds; else two minutes")
+    parser.add_argument("--seconds", type=float, metavar="S", help="how long front.hold holds (120) and soak (1800)")
     parser.add_argument("--json", action="store_true", help="one JSON object per figure and line")
     parser.add_argument(
         "--results", type=Path, metavar="FOLDER", help="where figures are kept; else bench/results, or its quick/"

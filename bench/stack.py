@@ -1,4 +1,4 @@
-"""All of Fluxwire beside a database, for a benchmark: Valkey, one multiplexer and a front, each a process.
+"""All of Fluxwire beside a database, for a benchmark: Valkey, one multiplexer and fronts, each a process.
 
 Nothing is pinned: who runs where is the kernel's choice, as it is for users.
 """
@@ -6,8 +6,9 @@ Nothing is pinned: who runs where is the kernel's choice, as it is for users.
 import os
 import socket
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from broker.redis_connection import Connection
@@ -28,15 +29,16 @@ class Stack:
     """What runs, and what it has cost.
 
     Args:
-        port: Where the front listens.
+        ports: Where the fronts listen.
         redis: The socket of Valkey.
         gate: Signs tokens that the front takes.
         pids: The processes by name; that of Postgres is the parent of all of its own.
 
     """
 
-    def __init__(self, *, port: int, redis: Path, gate: TokenGate, pids: dict[str, int]) -> None:
-        self.port = port
+    def __init__(self, *, ports: Sequence[int], redis: Path, gate: TokenGate, pids: dict[str, int]) -> None:
+        self.ports = ports
+        self.port = ports[0]
         self.redis = redis
         self.gate = gate
         self._pids = pids
@@ -44,6 +46,10 @@ class Stack:
     def costs(self) -> dict[str, float]:
         """Seconds of processor time that each has used so far."""
         return {name: _family(pid) if name == "postgres" else cost(pid).ran for name, pid in self._pids.items()}
+
+    def memory(self) -> dict[str, float]:
+        """Bytes of memory that each has for itself alone: what processes share, and files, not counted."""
+        return {name: sum(map(_private, _members(pid))) for name, pid in self._pids.items()}
 
     async def commands(self) -> dict[str, int]:
         """How often Valkey has run each command so far."""
@@ -56,16 +62,20 @@ class Stack:
 
 
 @contextmanager
-def stack(servers: Cluster, url: str, folder: Path) -> Iterator[Stack]:
+def stack(
+    servers: Cluster, url: str, folder: Path, *, fronts: int = 1, settings: Mapping[str, str] | None = None
+) -> Iterator[Stack]:
     """Run the stack over a database of a cluster.
 
     Args:
         servers: The cluster.
         url: DSN of the database, with the engine and the chat in it.
         folder: For logs, sockets and the key.
+        fronts: How many, each on a port of its own, as behind a balancer.
+        settings: Of fronts and multiplexer, beside those they need.
 
     """
-    port = free_port()
+    ports = [free_port() for _ in range(fronts)]
     valkey = Valkey(server=binaries.valkey(), socket=folder / "valkey.sock", log=folder / "valkey.log")
     token.make_key(folder / "key")
     environment = {
@@ -73,28 +83,36 @@ def stack(servers: Cluster, url: str, folder: Path) -> Iterator[Stack]:
         "DATABASE_URL": url.replace("//fluxwire@", "//fluxwire_multiplexer@"),
         "REDIS_URL": valkey.url(),
         "FLUXWIRE_HOST": "127.0.0.1",
-        "FLUXWIRE_PORT": str(port),
         "FLUXWIRE_SHARED_PORT": "1",
         "FLUXWIRE_KEY_FILE": str(folder / "key"),
         # All clients come from one address.
         "FLUXWIRE_ADDRESS_CONNECTIONS": "0",
         "FLUXWIRE_ADDRESS_RATE": "0",
+        **(settings or {}),
     }
     with ExitStack() as running:
         pids = {"postgres": servers.pid}
         pids["valkey"] = _start(valkey.program(), running)
         if not process.wait_until(valkey.ready, START_LIMIT):
             raise Broken("Valkey does not start")
-        for name in ("multiplexer", "front"):
-            command = (sys.executable, "-m", name)
+        places = [("multiplexer", "multiplexer", "0")]
+        places += [
+            ("front" if not number else f"front {number}", "front", str(port)) for number, port in enumerate(ports)
+        ]
+        for name, module, port in places:
             program = Program(
-                name=name, command=command, environment=environment, folder=HERE.parent, log=folder / f"{name}.log"
+                name=name,
+                command=(sys.executable, "-m", module),
+                environment={**environment, "FLUXWIRE_PORT": port},
+                folder=HERE.parent,
+                log=folder / f"{name}.log",
             )
             pids[name] = _start(program, running)
-        if not process.wait_until(lambda: _listens(port), START_LIMIT):
-            raise Broken((folder / "front.log").read_text())
+        for name, _, port in places[1:]:
+            if not process.wait_until(partial(_listens, int(port)), START_LIMIT):
+                raise Broken((folder / f"{name}.log").read_text())
         gate = TokenGate((folder / "key").read_bytes())
-        yield Stack(port=port, redis=valkey.socket, gate=gate, pids=pids)
+        yield Stack(ports=ports, redis=valkey.socket, gate=gate, pids=pids)
 
 
 def _start(program: Program, running: ExitStack) -> int:
@@ -109,13 +127,24 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def _members(pid: int) -> list[int]:
+    """A process and its children."""
+    return [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+
+
 def _family(pid: int) -> float:
     """Seconds that a process, its children, and those that have ended meanwhile have used."""
     ended = (Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split())[13:15]
-    ran = sum(int(ticks) for ticks in ended) / TICKS + cost(pid).ran
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        try:
-            ran += cost(int(child)).ran
-        except (FileNotFoundError, ProcessLookupError):
-            continue
+    ran = sum(int(ticks) for ticks in ended) / TICKS
+    for member in _members(pid):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            ran += cost(member).ran
     return ran
+
+
+def _private(pid: int) -> float:
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("RssAnon:"):
+                return 1024.0 * int(line.split()[1])
+    return 0.0

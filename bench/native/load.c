@@ -1,6 +1,6 @@
 /* Many WebSocket clients in one process, cheap enough not to be what is measured.
  *
- *   load PORT CONTROL_PORT
+ *   load PORT [CONTROL_PORT]
  *
  * Commands come on standard input, one a line; each is answered by one JSON object on a line.
  *   sessions FILE           what connections say: records of a 32-bit length and bytes, little-endian; the first is the
@@ -10,6 +10,8 @@
  *   loop SECONDS K          ask for ticks of K messages, the next when half of the last has arrived
  *   spaced COUNT MS         ask for COUNT ticks, MS apart or more; tells when the last byte of each arrived
  *   hold SECONDS            do nothing but answer pings
+ *   churn SECONDS RATE FRAMES ROOMS  hold, while RATE times a second by turns a client leaves without a goodbye and comes
+ *                           back, which takes FRAMES text frames, and one goes from its room to the next of ROOMS
  *   steady SECONDS RATE BYTE  send a byte to the server RATE times a second, whatever comes of it
  *   ask BYTE                send a byte to the server, which answers for itself
  *   cut                     drop all connections at once, without a goodbye
@@ -27,6 +29,7 @@ struct connection {
   uint8_t header[10]; /* of a frame, as far as it has come */
   uint8_t headed;
   uint64_t frames;    /* text frames that have come whole */
+  int subscription;   /* the id of its last one */
   int counted;        /* whether the frame under way is a text, or an event's last byte was a line's end */
 };
 
@@ -43,6 +46,7 @@ static void begin(int index) {
   struct connection *c = &connections[index];
   memset(c, 0, sizeof *c);
   c->fd = begin_connection();
+  c->subscription = 1;
   struct epoll_event event = {.events = EPOLLOUT, .data.u32 = index};
   epoll_ctl(epoll, EPOLL_CTL_ADD, c->fd, &event);
 }
@@ -184,9 +188,60 @@ static void spaced(int ticks, double gap) {
 
 static void hold(double seconds) {
   double until = now() + seconds;
-  frames = lost = 0;
+  frames = bytes = lost = 0;
   while (now() < until) turn(50);
-  printf("{\"frames\": %llu, \"lost\": %llu}\n", (unsigned long long)frames, (unsigned long long)lost);
+  printf("{\"frames\": %llu, \"bytes\": %llu, \"lost\": %llu}\n", (unsigned long long)frames,
+         (unsigned long long)bytes, (unsigned long long)lost);
+}
+
+static void say_text(int fd, const char *text) {
+  static const char mask[4] = {1, 2, 3, 4};
+  char out[256];
+  size_t size = strlen(text);
+  out[0] = (char)0x81, out[1] = (char)(0x80 | 126), out[2] = size >> 8, out[3] = size & 255;
+  memcpy(out + 4, mask, 4);
+  for (size_t i = 0; i < size; i++) out[8 + i] = text[i] ^ mask[i & 3];
+  say(fd, out, 8 + size);
+}
+
+static void go_to(struct connection *c, int room) {
+  char text[200];
+  snprintf(text, sizeof text, "{\"type\":\"unsubscribe\",\"ids\":[%d]}", c->subscription);
+  say_text(c->fd, text);
+  snprintf(text, sizeof text,
+           "{\"type\":\"subscribe\",\"stores\":[{\"id\":%d,\"name\":\"room\",\"params\":{\"room\":\"r%d\"}}]}",
+           ++c->subscription, room);
+  say_text(c->fd, text);
+}
+
+static void churn(double seconds, double rate, uint64_t wanted, int rooms) {
+  static uint64_t turns;
+  double begun = now();
+  uint64_t left = 0, moved = 0;
+  frames = bytes = lost = 0;
+  while (now() - begun < seconds) {
+    if (now() - begun >= (left + moved) / rate) {
+      int index = turns++ % count;
+      struct connection *c = &connections[index];
+      if (c->frames >= wanted && left > moved) {
+        go_to(c, (index + c->subscription) % rooms), moved++;
+      } else if (c->frames >= wanted) {
+        close(c->fd);
+        begin(index), left++;
+      }
+    }
+    turn(5);
+  }
+  double until = now() + 20;
+  int back = 0;
+  while (back < count && now() < until) {
+    turn(100);
+    back = 0;
+    for (int i = 0; i < count; i++) back += connections[i].frames >= wanted;
+  }
+  printf("{\"left\": %llu, \"moved\": %llu, \"frames\": %llu, \"bytes\": %llu, \"dropped\": %llu}\n",
+         (unsigned long long)left, (unsigned long long)moved, (unsigned long long)frames, (unsigned long long)bytes,
+         (unsigned long long)lost + count - back);
 }
 
 static void steady(double seconds, double rate, int order) {
@@ -208,19 +263,22 @@ static void cut(void) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 3) return 2;
+  if (argc != 2 && argc != 3) return 2;
   epoll = epoll_create1(0);
-  server_at(atoi(argv[2]));
-  control = socket(AF_INET, SOCK_STREAM, 0);
-  if (connect(control, (struct sockaddr *)&address, sizeof address) < 0) die("control");
-  int one = 1;
-  setsockopt(control, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  if (argc == 3) {
+    server_at(atoi(argv[2]));
+    control = socket(AF_INET, SOCK_STREAM, 0);
+    if (connect(control, (struct sockaddr *)&address, sizeof address) < 0) die("control");
+    int one = 1;
+    setsockopt(control, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  }
   server_at(atoi(argv[1]));
   char line[4096], path[4096];
   while (fgets(line, sizeof line, stdin)) {
     int a, b, c;
     double seconds, rate;
-    if (sscanf(line, "sessions %4095s", path) == 1) read_sessions(path), printf("{\"records\": %d}\n", recorded);
+    if (sscanf(line, "churn %lf %lf %d %d", &seconds, &rate, &a, &b) == 4) churn(seconds, rate, a, b);
+    else if (sscanf(line, "sessions %4095s", path) == 1) read_sessions(path), printf("{\"records\": %d}\n", recorded);
     else if (sscanf(line, "open %d %d %d", &a, &b, &c) == 3) open_all(a, b, c);
     else if (sscanf(line, "loop %lf %d", &seconds, &a) == 2) loop(seconds, a);
     else if (sscanf(line, "spaced %d %lf", &a, &seconds) == 2) spaced(a, seconds / 1000);

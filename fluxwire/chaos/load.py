@@ -114,6 +114,7 @@ class Load:
         clock: Seconds that only go forward.
         rng: Where and when they write.
         witness: Makes a client.
+        pause: How long a writer thinks between two actions at most, in seconds.
 
     """
 
@@ -127,6 +128,7 @@ class Load:
         clock: Callable[[], float],
         rng: random.Random,
         witness: MakeClient = Witness,
+        pause: float = PAUSE,
     ) -> None:
         self._urls = urls
         self._database_url = database_url
@@ -135,6 +137,7 @@ class Load:
         self._clock = clock
         self._rng = rng
         self._witness = witness
+        self._pause = pause
         self._eyes = Eyes(database_url)
         self._rooms: list[str] = []
         self._clients: list[Client] = []
@@ -255,7 +258,7 @@ class Load:
             task.add_done_callback(self._settling.discard)
             task.add_done_callback(lambda _task: turns.release())
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), self._rng.uniform(0, PAUSE))
+                await asyncio.wait_for(self._stopping.wait(), self._rng.uniform(0, self._pause))
 
     async def _settle(self, attempt: Attempt, action: Dispatched) -> None:
         reply = None
@@ -283,7 +286,7 @@ class Load:
                         await connection.execute(INSERT, room, FOREIGN, str(place))
                         attempt.outcome, attempt.seen, attempt.settled_at = OK, True, self._clock()
                         with suppress(TimeoutError):
-                            await asyncio.wait_for(self._stopping.wait(), self._rng.uniform(0, 4 * PAUSE))
+                            await asyncio.wait_for(self._stopping.wait(), self._rng.uniform(0, 4 * self._pause))
                 finally:
                     connection.terminate()
             with suppress(TimeoutError):
