@@ -36,9 +36,7 @@ FRAMES = 3
 FLIGHT = 64
 PATIENCE = 60.0
 """How long the end may take, in seconds."""
-MAKE_ROOMS = f"""
-insert into chat.room select 'r' || i, 'r' || i, 'x', now() from generate_series(0, {ROOMS - 1}) as i
-"""
+MAKE_ROOMS = "insert into chat.room select 'r' || i, 'r' || i, 'x', now() from generate_series(0, 99) as i"
 
 
 @dataclass(frozen=True, slots=True)
