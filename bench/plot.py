@@ -1,85 +1,174 @@
-"""``python -m bench.plot [--courses] < figures.json > plot.svg``: the ratios of a run as bars, or how figures went.
+"""Images of what is kept: for each group its ratios beside their targets, and the curves of its figures; PNG and SVG.
 
-Figures are lines of ``bench --json``.
+Drawn by matplotlib, which is installed when the first image is wanted. Colours are those that can be read on a light
+page and on a dark one; there is no background.
 """
 
+import importlib
 import sys
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
 
-import msgspec
+from fluxwire.stack import wheels
 
-from .figures import Figure
+from .figures import Curve, Figure
+from .table import TIMES
 
-ROW, LEFT, WIDTH = 26, 190, 420  # pixels
-PANEL = 150  # pixels
+LOCK = Path(__file__).parent / "requirements.lock"
+GREY, MET, MISSED = "#7d8590", "#2f9e6e", "#d9652b"
+COLOURS = ("#2f9e6e", "#3d8bd4", "#d9652b", "#a371d6", "#c2973a", "#cf5b8c")
+WIDTH, ROW, PANEL = 8.0, 0.3, 2.7  # inches
+FEW = 20
+"""Points of a line that are drawn one by one."""
+
+STYLE = {
+    "axes.edgecolor": GREY,
+    "axes.grid": True,
+    "axes.labelcolor": GREY,
+    "axes.labelsize": 9,
+    "axes.prop_cycle": None,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlecolor": GREY,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 10,
+    "font.size": 9,
+    "grid.alpha": 0.25,
+    "grid.color": GREY,
+    "legend.fontsize": 9,
+    "legend.frameon": False,
+    "legend.labelcolor": GREY,
+    "savefig.dpi": 110,
+    "savefig.transparent": True,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "fluxwire",
+    "text.color": GREY,
+    "xtick.color": GREY,
+    "ytick.color": GREY,
+}
 
 
-def plot(figures: list[Figure]) -> str:
-    """Draw the figures that are compared with something.
+def draw(figures: Sequence[Figure], *, group: str, folder: Path) -> list[Path]:
+    """Draw what there is to draw of a group.
 
     Args:
-        figures: Of one run.
+        figures: All that is kept of it.
+        group: The first part of their names.
+        folder: For the images: ``<group>.svg`` has the ratios, ``<group>.<part>.svg`` the curves of the figures whose
+            names begin so; and the same as PNG.
 
     Returns:
-        An SVG image. A bar is a ratio on its own scale, whose end is twice the target; the line is the target.
+        The images.
+
+    Raises:
+        StackError: matplotlib cannot be installed.
 
     """
-    rows = [figure for figure in figures if figure.ratio is not None and figure.target]
-    width, height = LEFT + WIDTH + 90, ROW * len(rows) + 10
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-size="12">']
-    for index, figure in enumerate(rows):
+    plots = _matplotlib()
+    drawn = []
+    rows = [figure for figure in figures if figure.ratio is not None and figure.target is not None]
+    if rows:
+        drawn += _save(_ratios(plots, rows), folder / group)
+    for part, those in groupby(sorted(figures, key=_part), key=_part):
+        if panels := _panels([curve for figure in those for curve in figure.curves]):
+            drawn += _save(_curves(plots, panels), folder / part)
+    return drawn
+
+
+def _part(figure: Figure) -> str:
+    """The beginning of a figure's name that all have in common that are drawn together."""
+    return ".".join(figure.name.split(".")[:2])
+
+
+def _matplotlib() -> Any:  # noqa: ANN401 - it is not among what is always installed
+    folder = Path(sys.prefix) / "bench"
+    wheels.install(LOCK, folder)
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
+    library = importlib.import_module("matplotlib")
+    library.use("agg")
+    plots = importlib.import_module("matplotlib.pyplot")
+    library.rcParams.update({**STYLE, "axes.prop_cycle": plots.cycler(color=COLOURS)})
+    return plots
+
+
+def _ratios(plots: Any, rows: Sequence[Figure]) -> Any:  # noqa: ANN401
+    """A row each: how far right of the line its median is, and how far its rounds lay apart."""
+    image, axes = plots.subplots(figsize=(WIDTH, 0.9 + ROW * len(rows)), layout="constrained")
+    for place, figure in enumerate(reversed(rows)):
         assert figure.ratio is not None
-        assert figure.target is not None
-        y = 5 + index * ROW
-        target = float(figure.target.split()[1])
-        length = min(figure.ratio / target / 2, 1) * WIDTH
-        colour = "#3a7d5d" if figure.met else "#b5542f"
-        parts += [
-            f'<text x="{LEFT - 8}" y="{y + 15}" text-anchor="end">{figure.name}</text>',
-            f'<rect x="{LEFT}" y="{y + 3}" width="{length:.0f}" height="{ROW - 10}" fill="{colour}"/>',
-            f'<text x="{LEFT + length + 6:.0f}" y="{y + 15}">{figure.ratio:g}</text>',
-        ]
-    middle = LEFT + WIDTH / 2
-    parts.append(f'<line x1="{middle:.0f}" y1="0" x2="{middle:.0f}" y2="{height}" stroke="#444" stroke-dasharray="4"/>')
-    return "\n".join([*parts, "</svg>", ""])
+        colour = MET if figure.met else MISSED
+        ends = sorted(reach(bound, figure) for bound in figure.spread)
+        axes.plot(ends, [place, place], color=colour, linewidth=2, alpha=0.45, solid_capstyle="round")
+        axes.plot([reach(figure.ratio, figure)], [place], "o", color=colour, markersize=6)
+    axes.axvline(1, color=GREY, linewidth=1)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(lambda number, _: f"{number:g} {TIMES}")
+    axes.xaxis.set_minor_formatter(lambda number, _: f"{number:g} {TIMES}" if f"{number:e}"[0] in "25" else "")
+    axes.set_yticks(range(len(rows)), [f"{figure.name}  {figure.target}" for figure in reversed(rows)])
+    axes.set_ylim(-0.7, len(rows) - 0.3)
+    axes.set_xlabel("how often it reaches its target: the median of the rounds, and from the smallest to the largest")
+    return image
 
 
-def courses(figures: list[Figure]) -> str:
-    """Draw how the figures went that were watched, each in a panel from zero to its largest value.
-
-    Args:
-        figures: Of one run.
-
-    Returns:
-        An SVG image.
-
-    """
-    rows = [figure for figure in figures if figure.curves and figure.target]
-    width, height = LEFT + WIDTH + 90, (PANEL + ROW) * len(rows) + 10
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-size="12">']
-    for index, figure in enumerate(rows):
-        foot = (PANEL + ROW) * index + PANEL
-        assert figure.target is not None
-        course = figure.curves[0].points
-        last = course[-1][0]
-        # Of what grows, the bound is as interesting as the course.
-        top = max(*(value for _, value in course), float(figure.target.split()[1]))
-        points = " ".join(
-            f"{LEFT + seconds / last * WIDTH:.1f},{foot - max(value, 0) / top * (PANEL - ROW):.1f}"
-            for seconds, value in course
-        )
-        parts += [
-            f'<text x="{LEFT - 8}" y="{foot - PANEL // 2}" text-anchor="end">{figure.name}</text>',
-            f'<text x="{LEFT - 8}" y="{foot - PANEL // 2 + 16}" text-anchor="end">{figure.unit}</text>',
-            f'<text x="{LEFT - 8}" y="{foot}" text-anchor="end">0</text>',
-            f'<text x="{LEFT - 8}" y="{foot - PANEL + ROW + 4}" text-anchor="end">{top:g}</text>',
-            f'<text x="{LEFT + WIDTH}" y="{foot + 15}" text-anchor="end">{last:.0f} s</text>',
-            f'<path d="M{LEFT},{foot - PANEL + ROW} V{foot} H{LEFT + WIDTH}" fill="none" stroke="#444"/>',
-            f'<polyline points="{points}" fill="none" stroke="#3a7d5d" stroke-width="1.5"/>',
-        ]
-    return "\n".join([*parts, "</svg>", ""])
+def reach(number: float, figure: Figure) -> float:
+    """How often a number has reached a figure's target: more than 1 is beyond it."""
+    assert figure.target is not None
+    relation, _, bound = figure.target.partition(" ")
+    return number / float(bound) if relation == ">=" else float(bound) / number
 
 
-if __name__ == "__main__":
-    decoder = msgspec.json.Decoder(Figure)
-    read = [decoder.decode(line) for line in sys.stdin if line.strip()]
-    sys.stdout.write(courses(read) if "--courses" in sys.argv else plot(read))
+def _panels(curves: Sequence[Curve]) -> list[list[Curve]]:
+    """Curves that have their axes in common, together."""
+    panels: dict[tuple[str, str, str], list[Curve]] = {}
+    for curve in curves:
+        panels.setdefault((curve.x, curve.y, curve.log), []).append(curve)
+    return list(panels.values())
+
+
+def _curves(plots: Any, panels: Sequence[Sequence[Curve]]) -> Any:  # noqa: ANN401
+    columns = min(2, len(panels))
+    rows = -(-len(panels) // columns)
+    image, grid = plots.subplots(rows, columns, figsize=(WIDTH, PANEL * rows), layout="constrained", squeeze=False)
+    for axes in grid.flat[len(panels) :]:
+        axes.remove()
+    for axes, panel in zip(grid.flat, panels, strict=False):
+        for curve in panel:
+            _curve(axes, curve)
+        first = panel[0]
+        for axis, scale in ((axes.xaxis, axes.set_xscale), (axes.yaxis, axes.set_yscale)):
+            if axis.axis_name in first.log:
+                scale("log")
+                axis.set_major_formatter(lambda number, _: f"{number:g}")
+        if "y" not in first.log:
+            # Of what is zero or more, half an axis makes mountains of noise.
+            axes.set_ylim(bottom=min(0.0, *(y for curve in panel for _, y in curve.points)))
+        axes.set_xlabel(first.x)
+        axes.set_ylabel(first.y)
+        if len(panel) > 1:
+            axes.legend()
+        else:
+            axes.set_title(first.name)
+    return image
+
+
+def _curve(axes: Any, curve: Curve) -> None:  # noqa: ANN401
+    xs, ys = zip(*curve.points, strict=True)
+    if curve.drawn == "histogram":
+        axes.stairs(ys[:-1], xs, fill=True, alpha=0.5, label=curve.name)
+    elif curve.drawn == "points":
+        axes.plot(xs, ys, "o", markersize=4, label=curve.name)
+    else:
+        axes.plot(xs, ys, marker="o" if len(xs) <= FEW else "", markersize=3.5, linewidth=1.6, label=curve.name)
+
+
+def _save(image: Any, path: Path) -> list[Path]:  # noqa: ANN401
+    # A name may have dots: with_suffix would take a part of it.
+    paths = [path.parent / f"{path.name}.{kind}" for kind in ("svg", "png")]
+    for each in paths:
+        metadata = {"Date": None} if each.suffix == ".svg" else {"Software": None}
+        image.savefig(each, metadata=metadata)
+    image.clear()
+    return paths

@@ -48,7 +48,7 @@ def run(options: Options) -> Iterator[Figure]:
 
 async def entry_bytes(url: str, entries: int) -> float:
     """What an entry takes in the server's memory, in bytes."""
-    front = RedisFrontBus(url, "bench", "f")
+    front = RedisFrontBus(url, "bench", "f", lease=3600.0)
     with Redis.from_url(url) as redis:
         before = memory(redis)
         await front.register([key(number) for number in range(entries)], [])
@@ -60,7 +60,8 @@ async def entry_bytes(url: str, entries: int) -> float:
 
 async def lookups(url: str) -> list[float]:
     """Processor time of a lookup, in microseconds, a value a round."""
-    fronts = [RedisFrontBus(url, "bench", f"f{number}") for number in range(FRONTS)]
+    # Nobody renews anything here.
+    fronts = [RedisFrontBus(url, "bench", f"f{number}", lease=3600.0) for number in range(FRONTS)]
     for number, front in enumerate(fronts):
         await front.register([key(number + FRONTS * place) for place in range(QUICK_ENTRIES)], [])
     multiplexer = RedisMultiplexerBus(url, "bench", "m")

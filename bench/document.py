@@ -1,0 +1,134 @@
+"""Pages that say what was measured: what stands between marks is made from the kept results, all else by hand.
+
+A mark is ``<!-- bench: KIND NAME… -->``, and what follows it up to ``<!-- end -->`` is made:
+
+- ``targets``: the targets of all figures, or of those named, and how far each was reached;
+- ``figures``: what was measured of the figures named (``front``, ``front.hold``), and when;
+- ``machine``: on what.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from . import table
+from .results import CHECKOUT, FULL, Kept, Results, groups, read
+
+PAGES = CHECKOUT / "docs"
+MARKED = re.compile(r"(<!-- bench: (\w+)((?: [\w.]+)*) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def documented(page: str, results: Sequence[Results]) -> str:
+    """A page with what is kept now.
+
+    Args:
+        page: Its text.
+        results: Of all groups.
+
+    Raises:
+        ValueError: A mark asks for something of which nothing is kept, or of a kind there is not.
+
+    """
+
+    def made(mark: re.Match[str]) -> str:
+        head, kind, names, foot = mark.groups()
+        if kind not in KINDS:
+            raise ValueError(f"there are marks for {', '.join(KINDS)}, not for {kind!r}")
+        chosen = [_only(of_group, names.split()) for of_group in results]
+        chosen = [of_group for of_group in chosen if of_group.figures]
+        if not chosen:
+            raise ValueError(f"nothing is kept of {names.strip() or 'any figure'}")
+        return f"{head}\n{KINDS[kind](chosen)}\n\n{foot}"
+
+    return MARKED.sub(made, page)
+
+
+def pages() -> list[Path]:
+    """The pages that have marks."""
+    return [page for page in sorted(PAGES.glob("*.md")) if MARKED.search(page.read_text(encoding="utf-8"))]
+
+
+def kept() -> list[Results]:
+    """What is kept of all groups."""
+    return [read(FULL, group) for group in groups(FULL)]
+
+
+def _only(results: Results, names: Sequence[str]) -> Results:
+    """What is kept of some figures of a group."""
+    figures = [
+        one
+        for one in results.figures
+        if not names or any(f"{one.figure.name}.".startswith(f"{name}.") for name in names)
+    ]
+    return Results(results.runs, figures)
+
+
+def _targets(chosen: Sequence[Results]) -> str:
+    return table.targets([one.figure for results in chosen for one in results.figures])
+
+
+def _figures(chosen: Sequence[Results]) -> str:
+    figures = [one for results in chosen for one in results.figures]
+    parts = [table.measured([one.figure for one in figures])]
+    parts += [_taken(results) for results in chosen]
+    if words := _shares(figures):
+        parts.append(words)
+    return "\n\n".join(parts)
+
+
+def _taken(results: Results) -> str:
+    """When figures were taken, which need not have been at once."""
+    sentences = []
+    runs = [run for run in results.runs if any(one.run == run.began for one in results.figures)]
+    for run in runs:
+        of_run = [f"`{one.figure.name}`" for one in results.figures if one.run == run.began]
+        which = "Taken" if len(runs) == 1 else f"{', '.join(of_run)}: taken"
+        day, time = run.began[:-4].split("T")
+        sentences.append(
+            f"{which} on {day} at {time} UTC at commit {run.commit}, with a load of {run.load_before:g} before and"
+            f" {run.load_after:g} after."
+        )
+    return "\n".join(sentences)
+
+
+def _shares(figures: Iterable[Kept]) -> str:
+    """How busy the load generator was, and how long ours waited."""
+    loads = [one.figure.load for one in figures if one.figure.load is not None]
+    waits = [one.figure.waited for one in figures if one.figure.waited is not None]
+    words = []
+    if loads:
+        words.append(f"The load generator used {_range(loads)} of a core meanwhile.")
+    if waits:
+        words.append(f"What is measured waited for its core for {_range(waits)} of the time in which it wanted to run.")
+    return " ".join(words)
+
+
+def _range(shares: Sequence[float]) -> str:
+    low, high = (round(100 * share) for share in (min(shares), max(shares)))
+    return f"{low} %" if low == high else f"{low} to {high} %"
+
+
+def _machine(chosen: Sequence[Results]) -> str:
+    """On what all was measured; more than one if results of several are kept."""
+    machines = {str(run.machine): run.machine for results in chosen for run in results.runs}
+    return "\n".join(
+        f"{one.cores} cores of {one.processor}, {one.memory_gb:g} GB, {one.kernel}; "
+        + ", ".join(f"{name} {version}" for name, version in one.versions.items())
+        + "."
+        for _, one in sorted(machines.items())
+    )
+
+
+KINDS = {"targets": _targets, "figures": _figures, "machine": _machine}
+
+
+def write() -> list[Path]:
+    """Make all pages anew; those that changed."""
+    changed, results = [], kept()
+    for page in pages():
+        text = page.read_text(encoding="utf-8")
+        made = documented(text, results)
+        if made != text:
+            page.write_text(made, encoding="utf-8")
+            changed.append(page)
+    return changed
