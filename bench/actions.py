@@ -16,14 +16,15 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import asyncpg  # noqa: TID251 -- rooms are made, and batches counted, past all that is measured
 
 from .database import Cluster, cluster
 from .figures import Figure, alone, compared
-from .harness import Options
-from .processes import Broken, Process, compiled, running
+from .harness import Options, in_turn
+from .processes import Broken, Process, Shares, compiled, running
 from .sessions import packed, request, text
 from .sql import BY_HAND, BY_HAND_TABLES, FLOOR_CLIENTS
 from .stack import Stack, stack
@@ -70,6 +71,10 @@ BUDGET = {"postgres": 1.0, "multiplexer": 0.25, "front": 0.25, "valkey": 0.05, "
 """What each may use of an insert's processor time if 0.6 inserts' worth of actions are to fit in the same cores."""
 
 
+Taken = tuple[float, dict[str, float]]
+"""Actions a second, and the processor time of one by who used it, in microseconds."""
+
+
 def run(options: Options) -> Iterator[Figure]:
     """Measure what is wanted."""
     plan = QUICK if options.quick else FULL
@@ -100,87 +105,110 @@ class _Bench:
     def throughput(self) -> Iterator[Figure]:
         """Actions a second with writers that always have some under way, and what each process uses."""
         plan = self._plan
-        ours: list[float] = []
-        floor: list[float] = []
-        costs: dict[str, list[float]] = {name: [] for name in BUDGET}
-        by_hand: list[float] = []
+        shares = Shares()
         with self._writers(plan.writers) as writers:
             writers.order(f"closed {max(1, plan.seconds / 4)} {plan.flight}")  # plans are made, pages are there
-            for _ in range(plan.rounds):
-                before = self._whole.costs()["postgres"]
-                clients = resource.getrusage(resource.RUSAGE_CHILDREN)
-                floor.append(self._servers.pgbench(self._url, BY_HAND, clients=FLOOR_CLIENTS, seconds=plan.seconds))
-                after = resource.getrusage(resource.RUSAGE_CHILDREN)
-                inserts = floor[-1] * plan.seconds
-                used = self._whole.costs()["postgres"] - before
-                used += after.ru_utime + after.ru_stime - clients.ru_utime - clients.ru_stime
-                by_hand.append(1e6 * used / inserts)
-                costs_before = self._costs(writers)
-                newest = self._query("select max(seq) from flux.action")
-                answer = writers.order(f"closed {plan.seconds} {plan.flight}")
-                batches = self._query("select count(distinct xmin::text) from flux.action where seq > $1", newest)
-                ours.append(answer["actions"] / answer["seconds"])
-                for name, used in self._costs(writers).items():
-                    costs[name].append(1e6 * (used - costs_before[name]) / answer["all"])
-                each = ", ".join(f"{name} {values[-1]:.0f}" for name, values in costs.items())
-                self._say(
-                    f"  {ours[-1]:,.0f} actions/s in batches of {answer['all'] / batches:.1f},"
-                    f" by hand {floor[-1]:,.0f}/s ({by_hand[-1]:.0f} us); us an action: {each}"
-                )
-        self._highest = statistics.median(ours)
+            sides = {"ours": lambda: self._closed(writers, shares), "by hand": self._by_hand}
+            taken = in_turn(sides, rounds=plan.rounds)
+        self._say(f"  {shares}")
+        ours, floor = taken["ours"], taken["by hand"]
+        rates = [rate for rate, _ in ours]
+        self._highest = statistics.median(rates)
         peer = "pgbench, 32 clients, hand-written insert of message and log row"
         if self._options.wants("actions.vs_insert"):
-            yield compared("actions.vs_insert", ours, "actions/s", peer=peer, peers=floor, target=">= 0.6")
+            inserts = [rate for rate, _ in floor]
+            yield shares.beside(
+                compared("actions.vs_insert", rates, "actions/s", peer=peer, peers=inserts, target=">= 0.6")
+            )
         if self._options.wants("actions.per_s"):
-            yield alone("actions.per_s", ours, "actions/s", ">= 11000")
+            yield shares.beside(alone("actions.per_s", rates, "actions/s", ">= 11000"))
         peer = "the hand-written insert, pgbench included"
-        for name, values in costs.items():
+        by_hand = [sum(costs.values()) for _, costs in floor]
+        for name, most in BUDGET.items():
             if self._options.wants(f"actions.cpu.{name}"):
-                target = f"<= {BUDGET[name]}"
-                yield compared(f"actions.cpu.{name}", values, "us/action", peer=peer, peers=by_hand, target=target)
+                values = [costs[name] for _, costs in ours]
+                yield compared(
+                    f"actions.cpu.{name}", values, "us/action", peer=peer, peers=by_hand, target=f"<= {most}"
+                )
+
+    def _closed(self, writers: Process, shares: Shares) -> Taken:
+        """Actions as fast as they go."""
+        plan = self._plan
+        newest = self._query("select max(seq) from flux.action")
+        before = self._costs(writers)
+        with shares.counted(*self._ours(), load=writers.pid):
+            answer = writers.order(f"closed {plan.seconds} {plan.flight}")
+        batches = self._query("select count(distinct xmin::text) from flux.action where seq > $1", newest)
+        rate = answer["actions"] / answer["seconds"]
+        costs = {name: 1e6 * (used - before[name]) / answer["all"] for name, used in self._costs(writers).items()}
+        each = ", ".join(f"{name} {us:.0f}" for name, us in costs.items())
+        self._say(f"  {rate:,.0f} actions/s in batches of {answer['all'] / batches:.1f}; us an action: {each}")
+        return rate, costs
+
+    def _by_hand(self) -> Taken:
+        """The floor of throughput."""
+        seconds = self._plan.seconds
+        before, clients = self._whole.costs()["postgres"], resource.getrusage(resource.RUSAGE_CHILDREN)
+        rate = self._servers.pgbench(self._url, BY_HAND, clients=FLOOR_CLIENTS, seconds=seconds)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        costs = {
+            "postgres": self._whole.costs()["postgres"] - before,
+            "clients": after.ru_utime + after.ru_stime - clients.ru_utime - clients.ru_stime,
+        }
+        costs = {name: 1e6 * used / (rate * seconds) for name, used in costs.items()}
+        self._say(f"  by hand {rate:,.0f}/s, {sum(costs.values()):.0f} us each")
+        return rate, costs
 
     def latency(self) -> Iterator[Figure]:
         """From when an action is due to be sent until its message is back, at half of the highest load."""
         plan = self._plan
-        halves: list[float] = []
-        bares: list[float] = []
+        shares = Shares()
         worst: list[float] = []
         with self._writers(plan.writers) as writers:
-            for _ in range(plan.rounds):
-                bares.append(1e3 * self._bare())
-                answer = writers.order(f"paced {plan.seconds} {self._highest / 2}")
-                halves.append(1e3 * answer["p50"])
+
+            def half() -> float:
+                with shares.counted(*self._ours(), load=writers.pid):
+                    answer = writers.order(f"paced {plan.seconds} {self._highest / 2}")
                 worst.append(1e3 * answer["p99"])
                 self._say(
-                    f"  at {self._highest / 2:,.0f} actions/s: p50 {halves[-1]:.1f} ms, p90 {1e3 * answer['p90']:.1f},"
-                    f" p99 {worst[-1]:.1f}, worst {1e3 * answer['max']:.1f};"
+                    f"  at {self._highest / 2:,.0f} actions/s: p50 {1e3 * answer['p50']:.1f} ms,"
+                    f" p90 {1e3 * answer['p90']:.1f}, p99 {worst[-1]:.1f}, worst {1e3 * answer['max']:.1f};"
                     f" sent {1e3 * answer['late']:.1f} late at worst"
                 )
+                return 1e3 * float(answer["p50"])
+
+            taken = in_turn({"half": half, "bare": lambda: 1e3 * self._bare()}, rounds=plan.rounds)
+        halves, bares = taken["half"], taken["bare"]
+        self._say(f"  {shares}")
         peer = "one commit, two hops over Valkey and one trip over TCP"
-        yield compared("actions.latency_p50.vs_bare", halves, "ms", peer=peer, peers=bares, target="<= 2")
-        yield alone("actions.latency_p99_ms", worst, "ms", "<= 50")
+        yield shares.beside(
+            compared("actions.latency_p50.vs_bare", halves, "ms", peer=peer, peers=bares, target="<= 2")
+        )
+        yield shares.beside(alone("actions.latency_p99_ms", worst, "ms", "<= 50"))
 
     def redis(self) -> Figure:
         """Commands a second that Redis runs, at one rate of actions from few clients and from many."""
         plan = self._plan
-        rates: dict[int, list[float]] = {plan.few: [], plan.many: []}
-        for _ in range(max(1, plan.rounds // 2)):
-            for writers_count, values in rates.items():
-                with self._writers(writers_count) as writers:
-                    before = asyncio.run(self._whole.commands())
-                    answer = writers.order(f"paced {plan.seconds} {self._highest / 4}")
-                    after = asyncio.run(self._whole.commands())
-                    ran = {name: calls - before.get(name, 0) for name, calls in after.items()}
-                    values.append(sum(ran.values()) / answer["seconds"])
-                    most = sorted(ran.items(), key=lambda one: -one[1])[:6]
-                    self._say(
-                        f"  {writers_count} clients, {self._highest / 4:,.0f} actions/s: {values[-1]:,.0f} commands/s ("
-                        + ", ".join(f"{name} {calls / answer['seconds']:.0f}" for name, calls in most)
-                        + ")"
-                    )
+        sides = {f"{count}": partial(self._commands, count) for count in (plan.few, plan.many)}
+        few, many = in_turn(sides, rounds=max(1, plan.rounds // 2)).values()
         peer = f"{plan.few} clients, not {plan.many}"
-        many, few = rates[plan.many], rates[plan.few]
         return compared("actions.redis", many, "commands/s", peer=peer, peers=few, target="<= 1.2")
+
+    def _commands(self, count: int) -> float:
+        """Commands a second with so many clients."""
+        with self._writers(count) as writers:
+            before = asyncio.run(self._whole.commands())
+            answer = writers.order(f"paced {self._plan.seconds} {self._highest / 4}")
+            after = asyncio.run(self._whole.commands())
+        ran = {name: calls - before.get(name, 0) for name, calls in after.items()}
+        rate = sum(ran.values()) / float(answer["seconds"])
+        most = sorted(ran.items(), key=lambda one: -one[1])[:6]
+        self._say(
+            f"  {count} clients, {self._highest / 4:,.0f} actions/s: {rate:,.0f} commands/s ("
+            + ", ".join(f"{name} {calls / answer['seconds']:.0f}" for name, calls in most)
+            + ")"
+        )
+        return rate
 
     def _bare(self) -> float:
         """Seconds that an action's way takes without us: the medians of its parts, added up."""
@@ -191,6 +219,10 @@ class _Bench:
             f"  bare: commit {1e3 * commit:.2f} ms, hop {1e6 * parts['hop']:.0f} us, trip {1e6 * parts['trip']:.0f} us"
         )
         return commit + 2 * float(parts["hop"]) + float(parts["trip"])
+
+    def _ours(self) -> Iterator[int]:
+        """The processes of ours that may have to wait for a core."""
+        return (pid for name, pid in self._whole.pids.items() if name in {"front", "multiplexer"})
 
     def _costs(self, writers: Process) -> dict[str, float]:
         return {**self._whole.costs(), "clients": writers.cost().ran}

@@ -16,6 +16,7 @@ from fluxwire.stack import node, web
 
 from .figures import Figure, alone, compared
 from .harness import Options
+from .processes import SERVER_CORE
 
 CHECKOUT = Path(__file__).parent.parent
 SCRIPT = Path(__file__).parent / "peers" / "client.mjs"
@@ -54,7 +55,7 @@ def run(options: Options) -> Iterator[Figure]:
 
 def _in_node(program: str, options: Options) -> Iterator[Figure]:
     rounds = QUICK_ROUNDS if options.quick else ROUNDS
-    *applied, sizes = _lines(program, SCRIPT, rounds)
+    *applied, sizes = _lines("taskset", "-c", SERVER_CORE, program, SCRIPT, rounds)
     ours = [each["apply"] for each in applied]
     peers, immers = [each["peer"] for each in applied], [each["immer"] for each in applied]
     yield alone("client.apply_ms", ours, "ms", "<= 0.05")
@@ -68,6 +69,7 @@ def _in_node(program: str, options: Options) -> Iterator[Figure]:
 def _in_page(program: str, chromium: str, options: Options) -> Iterator[Figure]:
     rounds = QUICK_ROUNDS if options.quick else PAGE_ROUNDS
     seconds = options.seconds or (QUICK_SECONDS if options.quick else PAGE_SECONDS)
+    # Chromium is many processes: they go where the kernel puts them.
     found = _lines(program, PAGE, chromium, rounds, seconds)
     yield alone("client.row_ms", [each["row"] for each in found], "ms", "<= 5")
     yield alone("client.rows", [each["rows"] for each in found], "rows", "<= 1")
@@ -75,8 +77,6 @@ def _in_page(program: str, chromium: str, options: Options) -> Iterator[Figure]:
     yield alone("client.cached_ms", [each["cached"] for each in found], "ms", "<= 100")
 
 
-def _lines(program: str, script: Path, *arguments: object) -> list[dict[str, float]]:
-    done = subprocess.run(
-        [program, script, *map(str, arguments)], check=True, stdout=subprocess.PIPE, text=True, timeout=LIMIT_SECONDS
-    )
+def _lines(*command: object) -> list[dict[str, float]]:
+    done = subprocess.run([*map(str, command)], check=True, stdout=subprocess.PIPE, text=True, timeout=LIMIT_SECONDS)
     return [json.loads(line) for line in done.stdout.splitlines()]

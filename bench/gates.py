@@ -27,7 +27,7 @@ from front.server import Server
 
 from .figures import Figure, alone
 from .harness import Options
-from .processes import Broken
+from .processes import SERVER_CORE, Broken, pinned
 from .served import KEY, Bus
 from .sessions import request, text
 
@@ -44,6 +44,11 @@ Verify = Callable[[str], Identity]
 
 def run(options: Options) -> Iterator[Figure]:
     """Measure what is wanted."""
+    with pinned(SERVER_CORE):
+        yield from _figures(options)
+
+
+def _figures(options: Options) -> Iterator[Figure]:
     count, rounds = (QUICK_SESSIONS, QUICK_ROUNDS) if options.quick else (SESSIONS, ROUNDS)
     actors = [f"actor {number}" for number in range(count)]
     if options.wants("gates.hs256_us"):

@@ -31,13 +31,20 @@ Benchmark = Callable[[Options], Iterator[Figure]]
 """Yields its figures as they are ready, those that ``options.wants``."""
 
 
-def in_turn(sides: Mapping[str, Callable[[], Measured]], *, rounds: int, warm_up: int = 0) -> dict[str, list[Measured]]:
+def in_turn(
+    sides: Mapping[str, Callable[[], Measured]],
+    *,
+    rounds: int,
+    warm_up: int = 0,
+    say: Callable[[str, Measured], None] = lambda _name, _value: None,
+) -> dict[str, list[Measured]]:
     """Measure all sides once a round, there and back, so that what drifts favours nobody: A B, B A, A B.
 
     Args:
         sides: What is compared: its name, and what measures it once.
         rounds: How many count.
         warm_up: How many come before and do not count.
+        say: Is told what was measured of whom, as it comes.
 
     Returns:
         What was measured of each side, one value a round.
@@ -49,6 +56,7 @@ def in_turn(sides: Mapping[str, Callable[[], Measured]], *, rounds: int, warm_up
             value = sides[name]()
             if number >= 0:
                 measured[name].append(value)
+                say(name, value)
     return measured
 
 

@@ -65,6 +65,10 @@ class Cost:
         """What was added."""
         return Cost(self.ran - before.ran, self.waited - before.waited)
 
+    def and_also(self, other: "Cost") -> "Cost":
+        """Both together."""
+        return Cost(self.ran + other.ran, self.waited + other.waited)
+
 
 def cost(pid: int) -> Cost:
     """What all threads of a process have cost so far."""
@@ -98,6 +102,11 @@ class Process:
             text=True,
             cwd=HERE.parent,
         )
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
 
     def line(self) -> str:
         """The next line it says.
@@ -143,31 +152,37 @@ class Shares:
     """How busy the load generator was while figures were measured, and how long servers waited for their core."""
 
     def __init__(self) -> None:
-        self._seconds = self._load = self._ran = self._waited = 0.0
+        self._seconds = 0.0
+        self._load = Cost(0.0, 0.0)
+        self._servers = Cost(0.0, 0.0)
 
     @contextmanager
-    def counted(self, *servers: "Process", load: "Process | None" = None) -> Iterator[None]:
-        """Count what happens meanwhile in."""
-        begun, before = time.monotonic(), [process.cost() for process in servers]
-        load_before = load.cost() if load is not None else Cost(0.0, 0.0)
+    def counted(self, *servers: int, load: int) -> Iterator[None]:
+        """Count what happens meanwhile in.
+
+        Args:
+            servers: Their process ids.
+            load: That of the load generator.
+
+        """
+        begun = time.monotonic()
+        before = [cost(pid) for pid in (load, *servers)]
         yield
         self._seconds += time.monotonic() - begun
-        if load is not None:
-            self._load += load.cost().since(load_before).ran
-        for process, cost_before in zip(servers, before, strict=True):
-            cost = process.cost().since(cost_before)
-            self._ran += cost.ran
-            self._waited += cost.waited
+        of_load, *of_servers = [cost(pid).since(then) for pid, then in zip((load, *servers), before, strict=True)]
+        self._load = self._load.and_also(of_load)
+        for each in of_servers:
+            self._servers = self._servers.and_also(each)
 
     @property
     def load(self) -> float:
         """How busy the load generator was, of a core."""
-        return self._load / self._seconds
+        return self._load.ran / self._seconds
 
     @property
     def waited(self) -> float:
         """For how much of the time in which they wanted to run others had the servers' core."""
-        return self._waited / (self._ran + self._waited)
+        return self._servers.waited / (self._servers.ran + self._servers.waited)
 
     def beside(self, figure: Figure) -> Figure:
         """A figure with what was counted."""
@@ -175,6 +190,17 @@ class Shares:
 
     def __str__(self) -> str:
         return f"the load generator used {self.load:.0%} of a core, the server waited for its own {self.waited:.0%}"
+
+
+@contextmanager
+def pinned(core: int) -> Iterator[None]:
+    """Run on one core alone for a while; so does what is started meanwhile."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from multiplexer.engine import SESSION
 
 from .database import Cluster, cluster
 from .figures import Figure, alone, compared
-from .harness import Options
+from .harness import Options, in_turn
 from .sql import BATCH, BY_HAND, BY_HAND_TABLES, FLOOR_CLIENTS, ROOMS_AND_MEMBERS, Sender
 
 
@@ -28,14 +28,21 @@ def run(options: Options) -> Iterator[Figure]:
         asyncio.run(_act(source, batches))
         by_hand = servers.database()
         asyncio.run(_execute(by_hand, ROOMS_AND_MEMBERS + BY_HAND_TABLES))
-        ours, floor, replaying, comparing = [], [], [], []
-        for _ in range(rounds):
+        replaying: list[float] = []
+        comparing: list[float] = []
+
+        def again() -> float:
             replayed, compared_in = _again(servers, source, batches * BATCH)
             replaying.append(replayed)
             comparing.append(compared_in)
-            ours.append(batches * BATCH / replayed)
-            floor.append(servers.pgbench(by_hand, BY_HAND, clients=FLOOR_CLIENTS, seconds=seconds))
-            options.say(f"replay {ours[-1]:.0f}/s, by hand {floor[-1]:.0f}/s")
+            return batches * BATCH / replayed
+
+        def insert() -> float:
+            return servers.pgbench(by_hand, BY_HAND, clients=FLOOR_CLIENTS, seconds=seconds)
+
+        sides = {"replay": again, "by hand": insert}
+        rates = in_turn(sides, rounds=rounds, say=lambda name, rate: options.say(f"  {name} {rate:,.0f}/s"))
+    ours, floor = rates["replay"], rates["by hand"]
     peer = "pgbench, 32 clients, hand-written insert of message and log row"
     yield alone("replay.per_s", ours, "actions/s", ">= 15000")
     yield compared("replay.vs_insert", ours, "actions/s", peer=peer, peers=floor, target=">= 0.9")

@@ -5,6 +5,7 @@ clients and a hand-written insert of a message and a log row: no versions, no NO
 """
 
 import asyncio
+import itertools
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, TypeAlias
@@ -16,7 +17,7 @@ from multiplexer.engine import DISPATCH, SESSION, Sent
 
 from .database import Cluster, cluster
 from .figures import Figure, alone, compared
-from .harness import Options
+from .harness import Options, in_turn
 from .processes import cost
 
 if TYPE_CHECKING:
@@ -172,28 +173,37 @@ def run(options: Options) -> Iterator[Figure]:
         if options.wants("sql.dispatch_per_s", "sql.vs_insert", "sql.vs_pgbench_notify"):
             yield from _throughput(servers, options, rounds, batches, seconds)
         if options.wants("sql.watch.vs_plain", "sql.refused.vs_accepted"):
-            yield from asyncio.run(_ratios(servers.database(), options, rounds, batches))
+            yield from _ratios(servers.database(), options, rounds, batches)
         if options.wants("sql.growth"):
             sizes = (1_000, 10_000) if options.quick else (1_000, 100_000, 1_000_000)
             databases = {size: servers.database() for size in sizes}
-            yield from asyncio.run(_growth(databases, options, rounds, batches))
+            yield from _growth(databases, options, rounds, batches)
 
 
 def _throughput(servers: Cluster, options: Options, rounds: int, batches: int, seconds: int) -> Iterator[Figure]:
     url = servers.database()
     asyncio.run(_prepare(url))
-    ours, floor, single = [], [], []
-    for round_ in range(rounds):
-        ours.append(asyncio.run(_once(url, batches)))
-        floor.append(servers.pgbench(url, BY_HAND, clients=FLOOR_CLIENTS, seconds=seconds))
-        script = ONE_ACTION_A_TRANSACTION.replace(":seed", f"{round_}")
-        single.append(servers.pgbench(url, script, clients=FLOOR_CLIENTS, seconds=seconds))
-        options.say(f"dispatch {ours[-1]:.0f}/s, by hand {floor[-1]:.0f}/s, one a transaction {single[-1]:.0f}/s")
+    clients = itertools.count()
+
+    def dispatch() -> float:
+        return asyncio.run(_once(url, batches))
+
+    def by_hand() -> float:
+        return servers.pgbench(url, BY_HAND, clients=FLOOR_CLIENTS, seconds=seconds)
+
+    def single() -> float:
+        script = ONE_ACTION_A_TRANSACTION.replace(":seed", f"{next(clients)}")
+        return servers.pgbench(url, script, clients=FLOOR_CLIENTS, seconds=seconds)
+
+    sides = {"dispatch": dispatch, "by hand": by_hand, "one a transaction": single}
+    rates = in_turn(sides, rounds=rounds, say=lambda name, rate: options.say(f"  {name} {rate:,.0f}/s"))
+    ours = rates["dispatch"]
     yield alone("sql.dispatch_per_s", ours, "actions/s", ">= 25000")
     peer = "pgbench, 32 clients, hand-written insert of message and log row"
-    yield compared("sql.vs_insert", ours, "actions/s", peer=peer, peers=floor, target=">= 0.9")
+    yield compared("sql.vs_insert", ours, "actions/s", peer=peer, peers=rates["by hand"], target=">= 0.9")
     peer = "pgbench, 32 clients, flux.dispatch with one action a transaction"
-    yield compared("sql.vs_pgbench_notify", ours, "actions/s", peer=peer, peers=single, target=">= 1")
+    single_rates = rates["one a transaction"]
+    yield compared("sql.vs_pgbench_notify", ours, "actions/s", peer=peer, peers=single_rates, target=">= 1")
 
 
 async def _prepare(url: str) -> None:
@@ -211,47 +221,52 @@ async def _once(url: str, batches: int) -> float:
     return rate
 
 
-async def _ratios(url: str, options: Options, rounds: int, batches: int) -> list[Figure]:
-    sender = await Sender.connect(url)
-    await sender.rate(5)
-    watched, plain, accepted, refused = [], [], [], []
-    for _ in range(rounds):
-        watched.append(1e6 / await sender.rate(batches))
-        accepted.append(watched[-1])
-        await sender.execute("alter table chat.message disable trigger user")
-        plain.append(1e6 / await sender.rate(batches))
-        await sender.execute(WATCHED_AGAIN)
-        refused.append(1e6 / await sender.rate(batches, status="refused", room="nowhere"))
-        options.say(f"watched {watched[-1]:.0f} us, plain {plain[-1]:.0f} us, refused {refused[-1]:.0f} us an action")
-    await sender.close()
-    return [
-        compared("sql.watch.vs_plain", watched, "us/action", peer="not watched", peers=plain, target="<= 1.5"),
-        compared("sql.refused.vs_accepted", refused, "us/action", peer="accepted", peers=accepted, target="<= 1"),
-    ]
+def _ratios(url: str, options: Options, rounds: int, batches: int) -> Iterator[Figure]:
+    with asyncio.Runner() as runner:
+        sender = runner.run(Sender.connect(url))
+
+        def watched() -> float:
+            return 1e6 / runner.run(sender.rate(batches))
+
+        def plain() -> float:
+            runner.run(sender.execute("alter table chat.message disable trigger user"))
+            taken = watched()
+            runner.run(sender.execute(WATCHED_AGAIN))
+            return taken
+
+        def refused() -> float:
+            return 1e6 / runner.run(sender.rate(batches, status="refused", room="nowhere"))
+
+        sides = {"watched": watched, "plain": plain, "refused": refused}
+        runner.run(sender.rate(5))
+        taken = in_turn(sides, rounds=rounds, say=lambda name, us: options.say(f"  {name} {us:.0f} us an action"))
+        runner.run(sender.close())
+    ours = taken["watched"]
+    yield compared("sql.watch.vs_plain", ours, "us/action", peer="not watched", peers=taken["plain"], target="<= 1.5")
+    yield compared("sql.refused.vs_accepted", taken["refused"], "us/action", peer="accepted", peers=ours, target="<= 1")
 
 
-async def _growth(databases: dict[int, str], options: Options, rounds: int, batches: int) -> list[Figure]:
+def _growth(databases: dict[int, str], options: Options, rounds: int, batches: int) -> Iterator[Figure]:
     """Measure in databases of several sizes in turn: what others do to the machine is done to all of them."""
-    senders: dict[int, Sender] = {}
-    for size, url in databases.items():
-        sender = senders[size] = await Sender.connect(url)
-        await sender.execute(FILL.format(rooms=ROOMS, size=size))
-        await sender.execute(WATCHED_AGAIN)
-        await sender.rate(KEPT * ROOMS // BATCH + 1)  # in all of them windows are full, of messages just written
-        await sender.execute("vacuum analyze")
-    await sender.execute("checkpoint")
-    costs: dict[int, list[float]] = {size: [] for size in databases}
-    for _ in range(rounds):
-        for size, sender in senders.items():
-            costs[size].append(await sender.cost(batches))
-        options.say(", ".join(f"{size} rows: {taken[-1]:.0f} us" for size, taken in costs.items()))
-    for sender in senders.values():
-        await sender.close()
-    least, *others = databases
-    return [
-        compared(
-            f"sql.growth.{size}", costs[size], "us/action of processor time",
-            peer=f"the same with {least} rooms, messages and log rows, not {size}", peers=costs[least], target="<= 1.2",
-        )
-        for size in others
-    ]  # fmt: skip
+    with asyncio.Runner() as runner:
+        senders = {size: runner.run(_grown(url, size)) for size, url in databases.items()}
+        runner.run(next(iter(senders.values())).execute("checkpoint"))
+        sides = {f"{size}": lambda sender=sender: runner.run(sender.cost(batches)) for size, sender in senders.items()}
+        costs = in_turn(sides, rounds=rounds, say=lambda size, us: options.say(f"  {size} rows: {us:.0f} us"))
+        for sender in senders.values():
+            runner.run(sender.close())
+    least, *others = sides
+    for size in others:
+        peer = f"the same with {least} rooms, messages and log rows, not {size}"
+        unit = "us/action of processor time"
+        yield compared(f"sql.growth.{size}", costs[size], unit, peer=peer, peers=costs[least], target="<= 1.2")
+
+
+async def _grown(url: str, size: int) -> Sender:
+    """Fill a database."""
+    sender = await Sender.connect(url)
+    await sender.execute(FILL.format(rooms=ROOMS, size=size))
+    await sender.execute(WATCHED_AGAIN)
+    await sender.rate(KEPT * ROOMS // BATCH + 1)  # in all of them windows are full, of messages just written
+    await sender.execute("vacuum analyze")
+    return sender

@@ -41,15 +41,15 @@ class Stack:
         self.port = ports[0]
         self.redis = redis
         self.gate = gate
-        self._pids = pids
+        self.pids = pids
 
     def costs(self) -> dict[str, float]:
         """Seconds of processor time that each has used so far."""
-        return {name: _family(pid) if name == "postgres" else cost(pid).ran for name, pid in self._pids.items()}
+        return {name: _family(pid) if name == "postgres" else cost(pid).ran for name, pid in self.pids.items()}
 
     def memory(self) -> dict[str, float]:
         """Bytes of memory that each has for itself alone: what processes share, and files, not counted."""
-        return {name: sum(map(_private, _members(pid))) for name, pid in self._pids.items()}
+        return {name: sum(map(_private, _members(pid))) for name, pid in self.pids.items()}
 
     async def commands(self) -> dict[str, int]:
         """How often Valkey has run each command so far."""

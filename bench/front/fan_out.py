@@ -76,15 +76,17 @@ def _compared(tick: str, updates: int, up: Up, plan: Plan, options: Options) -> 
         server, load = up[name]
         up["front"][1].order("hold 0.05")  # whose clients answer pings
         before = server.cost()
-        with shares[name].counted(server, load=load):
+        with shares[name].counted(server.pid, load=load.pid):
             answer = load.order(f"loop {plan.seconds} {updates}")
         if answer["frames"] != answer["expected"]:
             raise Broken(f"{name}: {answer}")
         rate: float = answer["frames"] / server.cost().since(before).ran
-        options.say(f"  {tick}: {name} {rate / 1000:,.0f} k/s")
         return rate
 
-    rates = in_turn({name: partial(turn, name) for name in up}, rounds=plan.turns, warm_up=1)
+    def say(name: str, rate: float) -> None:
+        options.say(f"  {tick}: {name} {rate / 1000:,.0f} k/s")
+
+    rates = in_turn({name: partial(turn, name) for name in up}, rounds=plan.turns, warm_up=1, say=say)
     for name in up:
         options.say(f"  {tick}: {name} {shares[name]}")
     for peer in up:

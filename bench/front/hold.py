@@ -38,7 +38,7 @@ def hold(crowd: Crowd, plan: Plan, options: Options) -> Iterator[Figure]:
         growth: list[tuple[float, float]] = []
         while (now := time.monotonic() - begun) < seconds:
             before = server.cost()
-            with shares.counted(server, load=load):
+            with shares.counted(server.pid, load=load.pid):
                 frames += load.order(f"steady {seconds / SAMPLES} {RATE} {NEXT_STORE}")["frames"]
             after = time.monotonic() - begun
             cores.append((after, server.cost().since(before).ran / (after - now)))

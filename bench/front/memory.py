@@ -23,7 +23,7 @@ def memory(crowd: Crowd, plan: Plan, options: Options) -> Iterator[Figure]:
     with _held(crowd, "front", options) as (server, load, size):
         collections = [1000 * ask(load, server, ASK_COLLECTION)["seconds"] for _ in range(COLLECTIONS)]
         cost = server.cost()
-        with shares.counted(server, load=load):
+        with shares.counted(server.pid, load=load.pid):
             load.order(f"hold {plan.idle}")
         ran = server.cost().since(cost).ran
     yield alone("front.collection_ms", collections, "ms", "<= 40")

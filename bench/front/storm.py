@@ -23,11 +23,11 @@ def storm(crowd: Crowd, plan: Plan, options: Options) -> Iterator[Figure]:
     for _ in range(plan.rounds):
         with crowd.before("front") as (server, load):
             before = server.cost()
-            with coming.counted(server, load=load):
+            with coming.counted(server.pid, load=load.pid):
                 firsts.append(crowd.come(load, "front", 3))
             rates.append(plan.connections / server.cost().since(before).ran)
             load.order("cut")
-            with again.counted(server, load=load):
+            with again.counted(server.pid, load=load.pid):
                 # Resumed: nothing follows `subscribed`, since they are at the current version.
                 storms.append(crowd.come(load, "resumed", 2))
             options.say(f"  sessions: {rates[-1]:,.0f}/s; first {firsts[-1]:.2f} s, again {storms[-1]:.2f} s")
