@@ -67,7 +67,8 @@ class Server:
         rules: Who else is let in, and for how much; a front's defaults if left out.
         pace: How fast clients are sent to other fronts.
         traces: Where spans of deliveries go; nowhere if left out.
-        tick: How far apart writes to clients are at least, in seconds. What comes after a rest leaves at once.
+        tick: How far apart writes to clients are at least, and parcels that are not full, in seconds. What comes
+            after a rest leaves at once.
 
     Make it inside a running event loop, give :meth:`accept` to uvicorn, and await :meth:`run`.
 
@@ -303,7 +304,7 @@ class Server:
 
     async def _append(self) -> None:
         # One call at a time: what comes meanwhile gathers, and goes in order.
-        renew_at = self.now()
+        renew_at = tick_ends = self.now()
         while True:
             if self.hub.unregistered:
                 renew_at = self.now() + RENEW
@@ -316,8 +317,11 @@ class Server:
                     _logger.warning("= the bus has lost what was registered")
                     self.hub.bus_returned(self.now())
                 continue
+            await asyncio.sleep(tick_ends - self.now())
             changes, parcel = self.hub.changes(), self.hub.parcel()
             if parcel is not None:
+                if not self.hub.has_messages:
+                    tick_ends = self.now() + self._tick
                 await self._retry(partial(self._append_one, parcel, changes))
             elif changes:
                 await self._retry(partial(self._bus.change, changes))

@@ -44,8 +44,8 @@ class Settings:
     pace: Pace = DEFAULT_PACE
     """How fast clients are sent to other fronts at the end; FLUXWIRE_DRAIN_RATE, FLUXWIRE_DRAIN_SECONDS,
     FLUXWIRE_NOTICE_SECONDS."""
-    tick: float = 0.0
-    """How far apart writes to clients are at least, in seconds; FLUXWIRE_TICK_MS."""
+    tick: float = 0.004
+    """How far apart writes to clients are at least, and parcels, in seconds; FLUXWIRE_TICK_MS."""
     most_parcels: int = MAX_PARCELS
     """Parcels on the action bus from which on clients are told to wait; FLUXWIRE_BUS_PARCELS."""
     guests: bool = False
@@ -100,7 +100,7 @@ def _settings(reader: "_Reader") -> Settings:
     key = reader.key("FLUXWIRE_KEY_FILE", needed=not jwks_url)
     port = reader.number("FLUXWIRE_PORT", 8000, range(65_536))
     shared = reader.switch("FLUXWIRE_SHARED_PORT")
-    tick = reader.number("FLUXWIRE_TICK_MS", 0, range(1001)) / 1000
+    tick = reader.number("FLUXWIRE_TICK_MS", 4, range(1001)) / 1000
     most_parcels = reader.number("FLUXWIRE_BUS_PARCELS", MAX_PARCELS, range(1, 10**9))
     web = reader.folder("FLUXWIRE_WEB")
     guests = reader.switch("FLUXWIRE_GUESTS")

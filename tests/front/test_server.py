@@ -2,14 +2,16 @@ import asyncio
 import json
 import time
 from collections.abc import Collection, Sequence
+from itertools import count
 
 import pytest
 
 from broker.bus import News
 from broker.errors import BusLost
 from broker.memory_bus import MemoryBus
-from broker.messages import MultiplexerMessage, Parcel
+from broker.messages import Action, MultiplexerMessage, Parcel
 from broker.registry import NO_CHANGES, Changes
+from front.hub import PARCEL
 
 from .running import GATE, Multiplexer, on_both_loops, read_frame, running, soon, turn_until
 from .wire import masked, request
@@ -75,11 +77,27 @@ async def test_a_tick_keeps_writes_apart() -> None:
 
 
 @on_both_loops
-async def test_actions_do_not_wait_for_a_tick() -> None:
-    """A tick is about what clients are told."""
-    async with running(tick=1000.0) as front, front.client() as ada:  # whose welcome has left
-        await ada.say(type="dispatch", number=1, name="a", params={})
-        await turn_until(lambda: front.multiplexer.actions)
+async def test_a_tick_keeps_parcels_apart() -> None:
+    """What comes soon after a parcel gathers for the next one; a full parcel is followed at once."""
+    memory = MemoryBus(quiet=0.05)
+    multiplexer = memory.multiplexer()
+    numbers = count(1)
+
+    async def parcel() -> int:
+        while True:
+            for delivery in await multiplexer.receive(1):
+                actions = [message for message in delivery.parcel.messages if isinstance(message, Action)]
+                if actions:
+                    return len(actions)
+
+    async with running(bus=memory.front("f"), tick=0.4) as front, front.client() as client:
+        for dispatched, parcels in ((1, [1]), (3, [3]), (PARCEL + 1, [PARCEL, 1])):
+            for _ in range(dispatched):
+                await client.say(type="dispatch", number=next(numbers), name="a")
+            if dispatched > PARCEL:
+                # From here on nobody would wait for the end of a tick.
+                front.server._tick = 1000.0
+            assert [await soon(parcel()) for _ in parcels] == parcels
 
 
 @on_both_loops
