@@ -24,6 +24,7 @@ from .table import line, lines
 
 BENCHMARKS = {
     "actions": "bench.actions",
+    "chat": "bench.chat",
     "client": "bench.client",
     "front": "bench.front",
     "gates": "bench.gates",

@@ -30,11 +30,15 @@ class Cluster:
 
     def database(self) -> str:
         """Make a database with the engine and the chat in it; returns its DSN."""
-        name = f"b{uuid.uuid4().hex}"
-        self._run("createdb", name)
-        url = self._server.url(name)
+        url = self.empty()
         asyncio.run(deploy(url, CHAT))
         return url
+
+    def empty(self) -> str:
+        """Make a database with nothing in it; returns its DSN."""
+        name = f"b{uuid.uuid4().hex}"
+        self._run("createdb", name)
+        return self._server.url(name)
 
     def pgbench(self, url: str, script: str, *, clients: int, seconds: int) -> float:
         """Run a script of pgbench in as many clients; returns transactions a second.

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ HERE = Path(__file__).parent
 CORES = sorted(os.sched_getaffinity(0))
 SERVER_CORE, LOAD_CORE = CORES[0], CORES[-1]
 PAGE = os.sysconf("SC_PAGE_SIZE")
+TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Broken(Exception):
@@ -78,6 +79,34 @@ def cost(pid: int) -> Cost:
         ran += int(on_core)
         waited += int(in_line)
     return Cost(ran / 1e9, waited / 1e9)
+
+
+def family(pid: int) -> float:
+    """Seconds of processor time that a process, its children, and those that have ended meanwhile have used."""
+    ended = (Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split())[13:15]
+    ran = sum(int(ticks) for ticks in ended) / TICKS
+    for member in _members(pid):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            ran += cost(member).ran
+    return ran
+
+
+def private(pid: int) -> float:
+    """Bytes of memory that a process and its children have each alone: what several share, and files, not counted."""
+    return sum(map(_private, _members(pid)))
+
+
+def _private(pid: int) -> float:
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("RssAnon:"):
+                return 1024.0 * int(line.split()[1])
+    return 0.0
+
+
+def _members(pid: int) -> list[int]:
+    """A process and its children."""
+    return [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
 
 
 class Process:

@@ -7,7 +7,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -20,9 +20,7 @@ from fluxwire.stack.valkey import Valkey
 from front.gates import TokenGate
 
 from .database import START_LIMIT, Cluster
-from .processes import HERE, Broken, cost
-
-TICKS = os.sysconf("SC_CLK_TCK")
+from .processes import HERE, Broken, cost, family, private
 
 
 class Stack:
@@ -45,11 +43,11 @@ class Stack:
 
     def costs(self) -> dict[str, float]:
         """Seconds of processor time that each has used so far."""
-        return {name: _family(pid) if name == "postgres" else cost(pid).ran for name, pid in self.pids.items()}
+        return {name: family(pid) if name == "postgres" else cost(pid).ran for name, pid in self.pids.items()}
 
     def memory(self) -> dict[str, float]:
         """Bytes of memory that each has for itself alone: what processes share, and files, not counted."""
-        return {name: sum(map(_private, _members(pid))) for name, pid in self.pids.items()}
+        return {name: private(pid) for name, pid in self.pids.items()}
 
     async def commands(self) -> dict[str, int]:
         """How often Valkey has run each command so far."""
@@ -109,7 +107,7 @@ def stack(
             )
             pids[name] = _start(program, running)
         for name, _, port in places[1:]:
-            if not process.wait_until(partial(_listens, int(port)), START_LIMIT):
+            if not process.wait_until(partial(listens, int(port)), START_LIMIT):
                 raise Broken((folder / f"{name}.log").read_text())
         gate = TokenGate((folder / "key").read_bytes())
         yield Stack(ports=ports, redis=valkey.socket, gate=gate, pids=pids)
@@ -122,29 +120,7 @@ def _start(program: Program, running: ExitStack) -> int:
     return child.pid
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
+    """Whether somebody does, on a port of our machine."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _members(pid: int) -> list[int]:
-    """A process and its children."""
-    return [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
-
-
-def _family(pid: int) -> float:
-    """Seconds that a process, its children, and those that have ended meanwhile have used."""
-    ended = (Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split())[13:15]
-    ran = sum(int(ticks) for ticks in ended) / TICKS
-    for member in _members(pid):
-        with suppress(FileNotFoundError, ProcessLookupError):
-            ran += cost(member).ran
-    return ran
-
-
-def _private(pid: int) -> float:
-    with suppress(FileNotFoundError, ProcessLookupError):
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("RssAnon:"):
-                return 1024.0 * int(line.split()[1])
-    return 0.0

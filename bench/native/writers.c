@@ -15,6 +15,7 @@
  * was still under way then is waited for, and whatever does not come is `lost`.
  */
 #include "clients.h"
+#include "frames.h"
 
 enum { EVENTS = 256, FLIGHT = 64, WAIT = 30, MARK = 16 };
 enum state { CONNECTING, UPGRADING, TALKING };
@@ -23,8 +24,7 @@ struct writer {
   int fd;
   enum state state;
   uint32_t matched;
-  char *pending; /* of a frame, as far as it has come */
-  size_t pending_size, pending_room;
+  struct partial partial;
   int rooms, joined;
   /* Numbers go on from run to run; the rest counts from `first`, the last number before this run. */
   uint64_t number, first, sent, outcomes, seen;
@@ -88,7 +88,11 @@ static int begins(const char *text, size_t size, const char *with) {
   return size >= length && !memcmp(text, with, length);
 }
 
-static void take(struct writer *w, int index, char *text, size_t size) {
+static void take(int index, int opcode, char *text, size_t size) {
+  struct writer *w = &writers[index];
+  if (opcode == 8) lost++;
+  if (opcode == 9) say(w, "\x8a\x80\1\2\3\4", 6);
+  if (opcode != 1) return;
   frames++;
   if (begins(text, size, "{\"type\":\"update\"")) {
     look(w, index, text, size);
@@ -109,30 +113,6 @@ static void take(struct writer *w, int index, char *text, size_t size) {
     fprintf(stderr, "writers: %.*s\n", (int)size, text);
     lost++;
   }
-}
-
-/* Take the frames that are whole; how many bytes that was. */
-static size_t take_frames(struct writer *w, int index, char *data, size_t size) {
-  size_t at = 0;
-  while (size - at >= 2) {
-    const uint8_t *head = (uint8_t *)data + at;
-    uint64_t length = head[1] & 127, header = 2;
-    if (length == 126) {
-      if (size - at < 4) break;
-      length = head[2] << 8 | head[3], header = 4;
-    } else if (length == 127) {
-      if (size - at < 10) break;
-      length = 0, header = 10;
-      for (int i = 2; i < 10; i++) length = length << 8 | head[i];
-    }
-    if (size - at < header + length) break;
-    int opcode = head[0] & 15;
-    if (opcode == 1) take(w, index, data + at + header, length);
-    if (opcode == 8) lost++;
-    if (opcode == 9) say(w, "\x8a\x80\1\2\3\4", 6);
-    at += header + length;
-  }
-  return at;
 }
 
 static void serve(int index) {
@@ -158,23 +138,7 @@ static void serve(int index) {
     w->state = TALKING;
     say(w, records[1 + index], lengths[1 + index]);
   }
-  char *data = buffer + at;
-  size_t size = got - at;
-  if (w->pending_size) {
-    if (w->pending_room < w->pending_size + size) {
-      w->pending_room = 2 * (w->pending_size + size);
-      w->pending = realloc(w->pending, w->pending_room);
-    }
-    memcpy(w->pending + w->pending_size, data, size);
-    data = w->pending, size += w->pending_size;
-  }
-  size_t taken = take_frames(w, index, data, size), rest = size - taken;
-  if (rest && w->pending_room < rest) {
-    w->pending_room = 2 * rest;
-    w->pending = realloc(w->pending, w->pending_room);
-  }
-  if (rest) memmove(w->pending, data + taken, rest);
-  w->pending_size = rest;
+  take_frames(&w->partial, index, buffer + at, got - at, take);
 }
 
 /* Serve what has come, for at most so long; the writers are noted. */
@@ -195,7 +159,7 @@ static void open_all(int total) {
   while (done < total && now() - since < 2 * WAIT && !lost && !refused) {
     for (; begun < total && begun - done < FLIGHT; begun++) {
       struct writer *w = &writers[begun];
-      free(w->pending);
+      forget(&w->partial);
       *w = (struct writer){.fd = begin_connection(), .number = 1};
       struct epoll_event event = {.events = EPOLLOUT, .data.u32 = begun};
       epoll_ctl(epoll, EPOLL_CTL_ADD, w->fd, &event);
