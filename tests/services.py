@@ -63,6 +63,35 @@ def scratch_folder() -> Iterator[Path]:
 
 
 @contextmanager
+def small_disk(size: str) -> Iterator[Path]:
+    """A file system of this size, which Postgres may write to."""
+    owner = account.for_postgres()
+    if owner is None:
+        missing("Only root can mount a small disk.")
+    with scratch_folder() as folder:
+        options = f"size={size},uid={owner.uid},gid={owner.gid},mode=0700"
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], check=False)
+        if mounted.returncode != 0:
+            missing("A small disk cannot be mounted here.")
+        try:
+            yield folder
+        finally:
+            # Whatever stands on it has ended by now, or is ending.
+            assert process.wait_until(lambda: subprocess.run(["umount", folder], check=False).returncode == 0, 10.0)
+
+
+def fill(disk: Path) -> Path:
+    """Leave no room on a disk; returns the file that takes it."""
+    ballast = disk / "ballast"
+    with ballast.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(4096))
+        except OSError:
+            return ballast
+
+
+@contextmanager
 def running(program: process.Program, ready: Callable[[int], bool]) -> Iterator[None]:
     """Keep a program running; on the way out it is stopped whatever happened."""
     child = process.start(program)

@@ -1,7 +1,7 @@
 """`fluxwire log archive`: the action log in a folder or a bucket, from which a replay reads it.
 
 An archive is a row of files, each with the actions of which its name has the first and the last number, one JSON object
-a line, compressed with Zstandard. Beside it stands a file with what was written past the actions meanwhile.
+a line, compressed with Zstandard. What was written past the actions stands between them.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, TypeAlias, cast
 
 import asyncpg  # noqa: TID251 - the command line's own look into the log
-import msgspec
 
-from fluxwire.log.foreign import ForeignWrite, foreign_writes
+from fluxwire.log.foreign import Between, foreign_writes
 from fluxwire.log.logged import ExportedLog, Piece, Position, Until
 from fluxwire.log.storage import Storage, open_compressed
 from fluxwire.stack.errors import StackError
@@ -33,9 +33,7 @@ NAME = re.compile(r"actions-(\d+)-(\d+)\.ndjson\.zst")
 ORIGIN = "select seq, link from flux.origin"
 LINK = "select link from flux.action where seq = $1"
 LAST = "select max(seq) from flux.action where at < $1"
-ENTRIES = "select row_to_json(a)::text from flux.action a where a.seq between $1 and $2 order by a.seq"
-NOT_ARCHIVED = "select at from flux.action where seq > $1 order by seq limit 1"
-TRIM = "select flux.trim_log(least($1::timestamptz, $2))"
+ENTRIES = "select a.seq, row_to_json(a)::text from flux.action a where a.seq between $1 and $2 order by a.seq"
 
 
 async def archive(connection: Connection, location: str, before: datetime, say: Callable[[str], None]) -> int:
@@ -58,35 +56,53 @@ async def archive(connection: Connection, location: str, before: datetime, say: 
     pieces = _pieces(storage)
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         await connection.execute("set local timezone to 'UTC'")
-        row = await connection.fetchrow(ORIGIN)
-        assert row is not None
-        origin = Position(*row)
+        position = await _end(connection, pieces)
         last = await connection.fetchval(LAST, before) or 0
-        position = origin
-        if pieces:
-            end = pieces[-1].last or 0
-            if end < origin.seq:
-                raise StackError(f"Actions {end + 1} to {origin.seq} are neither in the archive nor in the log.")
-            if end > origin.seq:
-                position = Position(end, await connection.fetchval(LINK, end) or b"")
-            # What is dropped once it is in the archive is what the archive has, not what its name says.
-            await _check(pieces[-1], position)
         while position.seq < last:
             end = min(position.seq + MOST, last)
             name = f"actions-{position.seq + 1:012}-{end:012}.ndjson.zst"
-            writes = await foreign_writes(connection, position.seq, end - 1)
-            if writes:
-                with storage.write(name.replace("actions", "foreign")) as file:
-                    file.write(b"".join(msgspec.json.encode(write) + b"\n" for write in writes))
+            between = Between(await foreign_writes(connection, position.seq, end - 1))
             with storage.write(name) as file:
                 cursor = await connection.cursor(ENTRIES, position.seq + 1, end)
                 while rows := await cursor.fetch(CHUNK):
-                    file.write("".join(f"{row[0]}\n" for row in rows).encode())
+                    file.write("".join(f"{between.before(seq)}{entry}\n" for seq, entry in rows).encode())
             position = await _read_back(_piece(storage, name), position)
             if position.link != await connection.fetchval(LINK, end):
                 raise StackError(f"{name} does not end where the log does; drop nothing.")
             say(f"{name}: written and read back")
     return position.seq
+
+
+async def archived(connection: Connection, location: str) -> int:
+    """Tell the number of the last action that is in an archive, proved to be what is in the log.
+
+    Args:
+        connection: To the database.
+        location: A folder, or a URL of a bucket.
+
+    Raises:
+        StackError: It cannot be read, or what is in it is not what is in the log.
+
+    """
+    return (await _end(connection, _pieces(Storage(location)))).seq
+
+
+async def _end(connection: Connection, pieces: list[Piece]) -> Position:
+    """Tell where an archive ends; what is dropped once it is there is what it has, not what its names say."""
+    row = await connection.fetchrow(ORIGIN)
+    assert row is not None
+    position = Position(*row)
+    for piece, following in pairwise(pieces):
+        if piece.last is not None and following.first != piece.last + 1:
+            raise StackError(f"The archive has a gap: between {piece.name} and {following.name}.")
+    if pieces:
+        end = pieces[-1].last or 0
+        if end < position.seq:
+            raise StackError(f"Actions {end + 1} to {position.seq} are neither in the archive nor in the log.")
+        if end > position.seq:
+            position = Position(end, await connection.fetchval(LINK, end) or b"")
+        await _check(pieces[-1], position)
+    return position
 
 
 async def _check(piece: Piece, end: Position) -> None:
@@ -104,13 +120,6 @@ async def _read_back(piece: Piece, position: Position) -> Position:
     async for entries in ExportedLog([piece]).read(0, Until()):
         position = position.before(entries)
     return position
-
-
-async def trim(connection: Connection, before: datetime, archived: int) -> int:
-    """Drop the months that ended before a time and are in the archive as a whole; returns how many."""
-    # Apart: a table that a statement reads cannot be dropped by it.
-    first = await connection.fetchval(NOT_ARCHIVED, archived)
-    return int(await connection.fetchval(TRIM, before, first))
 
 
 def exported(location: str) -> ExportedLog:
@@ -131,26 +140,6 @@ def exported(location: str) -> ExportedLog:
     return ExportedLog(pieces)
 
 
-def foreign_in(location: str, first: int, last: int) -> list[ForeignWrite]:
-    """Look up what was written past the actions, as an archive has it.
-
-    Args:
-        location: Of the archive; a file has nothing of it.
-        first: The number of the action after which the first of them came.
-        last: And the last.
-
-    """
-    if Path(location).is_file():
-        return []
-    storage = Storage(location)
-    found: list[ForeignWrite] = []
-    for name in storage.names():
-        if name.startswith("foreign-"):
-            with storage.read(name) as lines:
-                found += [msgspec.json.decode(line, type=ForeignWrite) for line in lines]
-    return [write for write in found if first <= write.seq <= last]
-
-
 def _pieces(storage: Storage) -> list[Piece]:
     return [_piece(storage, name) for name in storage.names() if NAME.fullmatch(name)]
 
@@ -158,7 +147,7 @@ def _pieces(storage: Storage) -> list[Piece]:
 def _piece(storage: Storage, name: str) -> Piece:
     found = NAME.fullmatch(name)
     assert found is not None
-    return Piece(name, lambda: storage.read(name), int(found[2]))
+    return Piece(name, lambda: storage.read(name), int(found[1]), int(found[2]))
 
 
 @contextmanager

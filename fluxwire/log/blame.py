@@ -11,6 +11,7 @@ import asyncpg  # noqa: TID251 - the command line's own look into a scratch data
 import msgspec
 import uvloop
 
+from fluxwire.log.at import add_store
 from fluxwire.log.logged import Logged
 from fluxwire.log.replay import Look, add_application, add_baseline, application_of
 from fluxwire.log.scratch import replayed
@@ -26,11 +27,16 @@ NOTHING = "nothing"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `fluxwire blame` takes."""
-    parser.add_argument("store", help="the store's name")
-    parser.add_argument("params", help='its parameters, as JSON; of a private store with its "@actor"')
-    parser.add_argument("path", help="a JSON pointer into the document: /messages/17/body")
     add_baseline(parser)
     add_application(parser)
+    add_store(parser)
+    parser.add_argument(
+        "params",
+        nargs="?",
+        default="{}",
+        help='its parameters, as JSON; of a private store with its "@actor" (default: {})',
+    )
+    parser.add_argument("path", help="a JSON pointer into the document: /messages/17/body")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -40,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
             blame(
                 database_url(args.data),
                 application_of(args),
-                args.store,
+                args.name,
                 args.params,
                 args.path,
                 baseline=args.baseline,

@@ -9,11 +9,14 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import asyncpg  # noqa: TID251 - the command line's own look into the log
 
-from fluxwire.log.archive import archive, trim
+from fluxwire.log.archive import archive, archived
+from fluxwire.log.foreign import Between, Following, ForeignWrite
+from fluxwire.log.trim import covered, trim
 from fluxwire.stack.database import connect, database_url
 from fluxwire.stack.errors import StackError
 
@@ -79,6 +82,17 @@ class Filter:
     def values(self) -> tuple[object, ...]:
         """What the queries take, in their order."""
         return (self.actor, self.name, self.client, self.status, self.code, self.since, self.until)
+
+    @property
+    def is_all(self) -> bool:
+        """Whether all actions of its time are wanted, and with them what was written past them."""
+        return not any((self.actor, self.name, self.client, self.status, self.code))
+
+    def has_time_of(self, write: ForeignWrite) -> bool:
+        """Whether something was written in its time."""
+        return (self.since is None or self.since <= write.written_at) and (
+            self.until is None or write.written_at < self.until
+        )
 
 
 async def entries(connection: Connection, wanted: Filter, after: int | None) -> AsyncIterator[asyncpg.Record]:
@@ -155,10 +169,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     keep.add_argument(
         "--trim", action="store_true", help="then drop the log's months that ended by then and are in the archive"
     )
-    trim = commands.add_parser("trim", help="drop the log's old months")
-    trim.add_argument(
+    drop = commands.add_parser("trim", help="drop the log's old months, as far as they are kept elsewhere")
+    drop.add_argument(
         "--before", type=instant, required=True, metavar="T", help="drop the months that had ended by then"
     )
+    drop.add_argument("--archive", metavar="WHERE", help="where they are kept: a folder, or a bucket")
+    drop.add_argument("--baseline", type=Path, metavar="FOLDER", help="a baseline that has what they led to")
+    drop.add_argument("--for-good", action="store_true", help="drop also what is kept nowhere else")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -178,11 +195,16 @@ async def _show(args: argparse.Namespace) -> None:
         await connection.execute("set timezone to 'UTC'")
         limit = args.limit or (None if args.ndjson else SHOWN)
         after = await newest(connection, wanted, limit) if limit else None
+        following = Following(connection, after or 0) if args.ndjson and wanted.is_all else None
         try:
             while True:
+                news = await following.news() if following else []
+                between = Between(filter(wanted.has_time_of, news))
                 async for entry in entries(connection, wanted, after):
+                    sys.stdout.write(between.before(entry["seq"]))
                     write(entry)
                     after = entry["seq"]
+                sys.stdout.write(between.rest())
                 sys.stdout.flush()
                 if not args.follow:
                     return
@@ -195,8 +217,11 @@ async def _show(args: argparse.Namespace) -> None:
 
 async def _trim(args: argparse.Namespace) -> None:
     async with connect(database_url(args.data)) as connection:
-        dropped = await connection.fetchval("select flux.trim_log($1)", args.before)
-    _say_dropped(dropped)
+        kept = None
+        if not args.for_good:
+            in_archive = await archived(connection, args.archive) if args.archive else 0
+            kept = max(in_archive, await covered(connection, args.baseline) if args.baseline else 0)
+        _say_dropped(await trim(connection, args.before, kept))
 
 
 async def _archive(args: argparse.Namespace) -> None:

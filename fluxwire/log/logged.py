@@ -11,6 +11,7 @@ from typing import IO, NamedTuple
 import asyncpg  # noqa: TID251 - the command line's own look into the log
 import msgspec
 
+from fluxwire.log.foreign import FOREIGN, ForeignWrite, foreign_write_of, foreign_writes
 from fluxwire.stack.errors import StackError
 
 CHUNK = 2_000
@@ -29,6 +30,7 @@ LAST = """
 select max(seq) from flux.action
 where ($1::bigint is null or seq <= $1) and ($2::timestamptz is null or at <= $2)
 """
+LATEST = "select seq from flux.latest()"
 
 
 class BrokenLog(StackError):
@@ -94,16 +96,19 @@ class Until(msgspec.Struct, frozen=True):
     seq: int | None = None
     at: datetime | None = None
 
-    def takes(self, entry: Logged) -> bool:
-        """Whether an action is to be taken."""
-        return (self.seq is None or entry.seq <= self.seq) and (self.at is None or entry.at <= self.at)
+    def takes(self, action: Logged | Position) -> bool:
+        """Whether an action, or the one at which something stands, is to be taken."""
+        return (self.seq is None or action.seq <= self.seq) and (
+            self.at is None or action.at is None or action.at <= self.at
+        )
 
 
 class Position(msgspec.Struct, frozen=True):
-    """Where a log stands: the number and the link of an action, or of none before the first."""
+    """Where a log stands: the number, the link and the time of an action, or of none before the first."""
 
     seq: int = 0
     link: bytes = b""
+    at: datetime | None = None
 
     def before(self, entries: Sequence[Logged]) -> Position:
         """Check that actions follow, each on the one before it; returns the position behind them.
@@ -112,7 +117,7 @@ class Position(msgspec.Struct, frozen=True):
             BrokenLog: Something is missing or was changed.
 
         """
-        seq, link = self.seq, self.link
+        seq, link, at = self.seq, self.link, self.at
         for entry in entries:
             if entry.seq != seq + 1:
                 raise BrokenLog(
@@ -125,8 +130,8 @@ class Position(msgspec.Struct, frozen=True):
                     f"{entry} is not what was logged, or does not follow on the one before: its link does not fit.",
                     "Somebody edited the log, or it is of another history. Take an archive or an export of before.",
                 )
-            seq = entry.seq
-        return Position(seq, link)
+            seq, at = entry.seq, entry.at
+        return Position(seq, link, at)
 
 
 class DatabaseLog:
@@ -151,41 +156,38 @@ class DatabaseLog:
             first: The number of the first.
             until: Where to end.
 
+        Raises:
+            BrokenLog: It ends before that action.
+
         """
+        latest = await self._connection.fetchval(LATEST)
+        if latest < first:
+            raise BrokenLog(
+                f"The log ends with action {latest}, and is to be gone on with behind action {first}.",
+                "Is the baseline, or the database to build, of another one?",
+            )
         cursor = await self._connection.cursor(ENTRIES, first, until.seq, until.at)
         while rows := await cursor.fetch(CHUNK):
             yield [Logged(*row) for row in rows]
 
+    async def foreign_writes(self, first: int, last: int) -> list[ForeignWrite]:
+        """Look up what was written past the actions, from behind one action until behind another."""
+        return await foreign_writes(self._connection, first, last)
 
-class _Line(msgspec.Struct, frozen=True):
-    """What a line of an export says; JSON stays as Postgres wrote it, for the link is of that text."""
 
-    seq: int
-    actor: str
-    claims: str
-    client: str
-    lane: int
-    number: int
-    name: str
-    params: str
-    at: datetime
-    seed: str
-    status: str
-    reply: msgspec.Raw
-    code: str | None
-    sqlstate: str | None
-    positions: msgspec.Raw
-    stores: msgspec.Raw
-    link: str
-    deployment: int
+# What a line of an export says: JSON stays as Postgres wrote it, for the link is of that text.
+_AS_WRITTEN = {"reply": msgspec.Raw, "positions": msgspec.Raw, "stores": msgspec.Raw, "link": str}
+_Line = msgspec.defstruct(
+    "_Line", [(field.name, _AS_WRITTEN.get(field.name, field.type)) for field in msgspec.structs.fields(Logged)]
+)
 
-    def logged(self) -> Logged:
-        """Turn it into the action."""
-        fields = {name: getattr(self, name) for name in self.__struct_fields__}
-        for name in ("reply", "positions", "stores"):
-            text = bytes(fields[name]).decode()
-            fields[name] = None if text == "null" else text
-        return Logged(**{**fields, "link": bytes.fromhex(self.link.removeprefix("\\x"))})
+
+def _logged(line: msgspec.Struct) -> Logged:
+    fields = msgspec.structs.asdict(line)
+    for name in ("reply", "positions", "stores"):
+        text = bytes(fields[name]).decode()
+        fields[name] = None if text == "null" else text
+    return Logged(**{**fields, "link": bytes.fromhex(fields["link"].removeprefix("\\x"))})
 
 
 class Piece(NamedTuple):
@@ -193,8 +195,10 @@ class Piece(NamedTuple):
 
     name: str
     open: Callable[[], AbstractContextManager[IO[bytes]]]
+    first: int = 0
+    """The number of its first action, where it is known."""
     last: int | None = None
-    """The number of its last action, where it is known."""
+    """And of its last one."""
 
 
 class ExportedLog:
@@ -207,9 +211,13 @@ class ExportedLog:
 
     def __init__(self, pieces: Sequence[Piece]) -> None:
         self._pieces = pieces
+        self._written: list[ForeignWrite] = []
 
     async def last(self, until: Until) -> int:
         """Tell the number of the last action to take; 0 if there is none."""
+        last = self._pieces[-1].last
+        if last is not None and until.at is None:
+            return last if until.seq is None else min(last, until.seq)
         last = 0
         async for entries in self.read(0, until):
             last = entries[-1].seq
@@ -226,14 +234,26 @@ class ExportedLog:
             StackError: A line is no action, or a file cannot be read or is not whole.
 
         """
+        self._written = []
         for piece in self._pieces:
             if piece.last is None or piece.last >= first:
-                for entries in _chunks(piece):
+                for entries in _chunks(piece, self._written):
                     if taken := [entry for entry in entries if entry.seq >= first and until.takes(entry)]:
                         yield taken
 
+    async def foreign_writes(self, first: int, last: int) -> list[ForeignWrite]:
+        """Look up what was written past the actions, from behind one action until behind another.
 
-def _chunks(piece: Piece) -> Iterator[list[Logged]]:
+        Args:
+            first: The number of the action from which on the log was just read.
+            last: And of the last one that was.
+
+        """
+        return [write for write in self._written if first <= write.seq <= last]
+
+
+def _chunks(piece: Piece, written: list[ForeignWrite]) -> Iterator[list[Logged]]:
+    """Read a file, some actions at a time; what was written past them goes to a list."""
     decoder = msgspec.json.Decoder(_Line)
     entries: list[Logged] = []
     last = None
@@ -241,7 +261,10 @@ def _chunks(piece: Piece) -> Iterator[list[Logged]]:
         with piece.open() as lines:
             for number, line in enumerate(lines, 1):
                 try:
-                    entries.append(decoder.decode(line).logged())
+                    if line.startswith(FOREIGN):
+                        written.append(foreign_write_of(line))
+                        continue
+                    entries.append(_logged(decoder.decode(line)))
                 except (msgspec.MsgspecError, ValueError) as exc:
                     raise StackError(f"{piece.name}:{number} is no action of a log.", str(exc)) from None
                 last = entries[-1].seq

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import uvloop
 
+from fluxwire.log.baseline import Baseline
 from fluxwire.log.differences import Difference, differences, told
 from fluxwire.log.logged import DatabaseLog, Until
 from fluxwire.log.replay import add_application, add_baseline, application_of, deploy_to, meter, replay, until
@@ -116,9 +117,10 @@ async def rehearse(
 
     """
     found, end = Rehearsal(), end or Until()
+    start = since or Until(seq=Baseline.read(baseline).seq if baseline else 0)
     async with AsyncExitStack() as opened:
         tried = await opened.enter_async_context(
-            replayed(url, application if since else folder, until=since or Until(seq=0), baseline=baseline)
+            replayed(url, application if since else folder, until=start, baseline=baseline)
         )
         found.first = tried.last
         if since:

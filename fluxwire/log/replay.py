@@ -22,10 +22,10 @@ import uvloop
 
 from fluxwire.deploy import DeployError, deploy
 from fluxwire.environment import environment_differs
-from fluxwire.log.archive import exported, foreign_in
+from fluxwire.log.archive import exported
 from fluxwire.log.baseline import restore
 from fluxwire.log.command import instant
-from fluxwire.log.foreign import ForeignWrite, foreign_writes, told
+from fluxwire.log.foreign import ForeignWrite, told
 from fluxwire.log.logged import DatabaseLog, Log, Logged, Until
 from fluxwire.log.target import Divergence, Target, stop
 from fluxwire.stack import account, state
@@ -65,7 +65,7 @@ async def replay(
         log: The log.
         target: The database that is built.
         until: Where to end.
-        show: Told now and then how many of how many are done.
+        show: Told where it begins, and then how far it is: the numbers of the action there, and of the last.
         diverged: Told of each action that does not do what it did.
         look: Where to stop on the way, to look at the target.
 
@@ -75,10 +75,16 @@ async def replay(
     Raises:
         Diverged: An action does not do what it did, unless told otherwise.
         BrokenLog: Something is missing in the log, or was changed.
-        StackError: The target's log is not the beginning of this one.
+        StackError: The target's log is not the beginning of this one, or goes beyond where to end.
 
     """
     position, last = await target.position(), await log.last(until)
+    if not until.takes(position):
+        raise StackError(
+            f"The database to build has all up to action {position.seq} already, which is beyond where to end.",
+            "Begin with nothing, or with an earlier baseline: --from BASELINE.",
+        )
+    show(position.seq, last)
     async with aclosing(_ahead(log.read(position.seq, until))) as chunks:
         async for entries in chunks:
             if entries[0].seq == position.seq:
@@ -173,8 +179,10 @@ async def _perform(args: argparse.Namespace) -> int:
         written: list[ForeignWrite] = []
         if args.log:
             for where in args.log:
-                done = await replay(exported(where), target, args.until, meter(), diverged=diverged)
-                written += foreign_in(where, began, done)
+                log = exported(where)
+                done = await replay(log, target, args.until, meter(), diverged=diverged)
+                # Two logs may have the same.
+                written += [write for write in await log.foreign_writes(began, done) if write not in written]
         else:
             async with (
                 connect(database_url(args.data)) as connection,
@@ -182,8 +190,9 @@ async def _perform(args: argparse.Namespace) -> int:
             ):
                 for difference in await environment_differs(connection, target.connection):
                     print(f"warning: {difference}", file=sys.stderr)
-                done = await replay(DatabaseLog(connection), target, args.until, meter(), diverged=diverged)
-                written += await foreign_writes(connection, began, done)
+                of_database = DatabaseLog(connection)
+                done = await replay(of_database, target, args.until, meter(), diverged=diverged)
+                written = await of_database.foreign_writes(began, done)
         await target.make_durable()
     if args.store:
         print(
@@ -235,15 +244,20 @@ async def deploy_to(url: str, application: Path | None) -> None:
 
 
 def meter() -> Callable[[int, int], None]:
-    """Make what shows how far it is, not more often than one can read."""
+    """Make what shows how far it is, not more often than one can read; it is told first where it begins."""
     begun = shown = time.monotonic()
+    first: int | None = None
 
     def show(done: int, total: int) -> None:
-        nonlocal shown
+        nonlocal first, shown
         now = time.monotonic()
-        if now - shown >= SHOW_EVERY or done == total:
+        if first is None:
+            first = done
+        elif now - shown >= SHOW_EVERY or done == total:
             shown = now
-            gauge(done, total, now - begun, "actions")
+            gauge(done, total, now - begun, "actions", first=first)
+            if done == total and sys.stderr.isatty():
+                print(file=sys.stderr)
 
     return show
 

@@ -19,7 +19,7 @@ LEADER = "fluxwire replay"
 LEFT_OUT = "not_replayed"
 """The code that stands in the target's log for an action that was not to be run again."""
 
-POSITION = "select seq, link from flux.latest()"
+POSITION = "select seq, link, at from flux.latest()"
 LEAD = "select l.silence, t.leader from flux.leader() l, flux.term t"
 TAKE_LEAD = "select flux.take_lead(term, $1) from flux.term"
 # A commit that is waited for takes all that were before it to the disk; one that changes nothing would not.

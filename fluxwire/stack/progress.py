@@ -28,7 +28,7 @@ def say(line: str) -> None:
 BAR = 30
 
 
-def gauge(done: int, total: int, seconds: float, what: str) -> None:
+def gauge(done: int, total: int, seconds: float, what: str, *, first: int = 0) -> None:
     """Show how far something is: on a terminal in place, elsewhere as a line.
 
     Args:
@@ -36,10 +36,11 @@ def gauge(done: int, total: int, seconds: float, what: str) -> None:
         total: How many there are.
         seconds: How long it has taken so far.
         what: What they are.
+        first: How many were done before.
 
     """
     share = done / total if total else 1.0
     bar = ("#" * round(BAR * share)).ljust(BAR, ".")
-    text = f"[{bar}] {done}/{total} {what}, {done / max(seconds, 1e-9):.0f}/s"
+    text = f"[{bar}] {done}/{total} {what}, {(done - first) / max(seconds, 1e-9):.0f}/s"
     terminal = sys.stderr.isatty()
     print(f"\r{text} " if terminal else text, end="" if terminal else "\n", file=sys.stderr, flush=True)

@@ -15,12 +15,12 @@ import pytest
 
 from broker.memory_bus import MemoryBus
 from broker.messages import Action, Fetch, Held, Outcome, Renew, Renewed, Snapshot
-from fluxwire.stack import account, binaries, process
+from fluxwire.stack import account, binaries
 from fluxwire.stack.postgres import Postgres
 from multiplexer.loop import Multiplexer
 from multiplexer.settings import Settings
 from tests.multiplexer.conftest import Front
-from tests.services import Cluster, cluster, missing, running, scratch_folder
+from tests.services import Cluster, cluster, fill, running, scratch_folder, small_disk
 
 ROOM = 'room{"room": "lobby"}'
 BODIES = "select body from chat.message order by sent_at"
@@ -183,35 +183,6 @@ async def test_connections_refused(postgres18: Cluster, database18: str) -> None
         await admin.close()
         await late
     assert await bodies(database18) == ["1", "2"]
-
-
-@contextmanager
-def small_disk(size: str) -> Iterator[Path]:
-    """A file system of this size, which Postgres may write to."""
-    owner = account.for_postgres()
-    if owner is None:
-        missing("Only root can mount a small disk.")
-    with scratch_folder() as folder:
-        options = f"size={size},uid={owner.uid},gid={owner.gid},mode=0700"
-        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], check=False)
-        if mounted.returncode != 0:
-            missing("A small disk cannot be mounted here.")
-        try:
-            yield folder
-        finally:
-            # Whatever stands on it has ended by now, or is ending.
-            assert process.wait_until(lambda: subprocess.run(["umount", folder], check=False).returncode == 0, 10.0)
-
-
-def fill(disk: Path) -> Path:
-    """Leave no room on a disk; returns the file that takes it."""
-    ballast = disk / "ballast"
-    with ballast.open("wb", buffering=0) as file:
-        try:
-            while True:
-                file.write(bytes(4096))
-        except OSError:
-            return ballast
 
 
 async def test_full_disk(database18: str) -> None:

@@ -9,10 +9,13 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 
 from fluxwire.__main__ import main
 from fluxwire.log.command import instant, printable
+from fluxwire.log.foreign import Following
+from tests.fluxwire.terminal import fluxwire
 from tests.sql.database import Sent, Sql
 
 DEADLINE = 30.0
@@ -30,10 +33,8 @@ async def sql(database18: str) -> AsyncIterator[Sql]:
 
 async def said(url: str, *words: str) -> tuple[int, list[str]]:
     """Run `fluxwire log` to its end: code and lines."""
-    child = await started(url, *words)
-    out, _ = await asyncio.wait_for(child.communicate(), DEADLINE)
-    assert child.returncode is not None
-    return child.returncode, out.decode().splitlines()
+    code, out, _ = await fluxwire(url, "log", *words)
+    return code, out.splitlines()
 
 
 async def started(url: str, *words: str) -> asyncio.subprocess.Process:
@@ -123,6 +124,35 @@ async def test_follow_goes_on_with_what_comes(sql: Sql) -> None:
     assert await next_number() == 7
     child.send_signal(2)
     assert await asyncio.wait_for(child.wait(), DEADLINE) == 130
+
+
+async def test_export_has_what_was_written_past_the_actions(sql: Sql) -> None:
+    """A line of its own behind the action that it came after, in its time, and none where some actions are chosen."""
+    await sql.connection.execute("set application_name to 'night'; update chat.message set body = 'past'")
+    await sql.dispatch(Sent(4, "post_message", '{"room": "den", "body": "yes"}'))
+    lines = await exported(sql.url)
+    assert [entry.get("seq") for entry in lines] == [1, 2, 3, 4, None, 5]
+    found = lines[4]["foreign_write"]
+    assert (found["seq"], found["source"], found["application"]) == (4, "chat.message", "night")
+    assert [entry.get("seq") for entry in await exported(sql.url, "--limit", "2")] == [4, None, 5]
+    assert [entry.get("seq") for entry in await exported(sql.url, "--actor", "ada")] == [1, 2, 4, 5]
+    assert await exported(sql.url, "--until", found["written_at"]) == lines[:4]
+
+
+async def test_follow_goes_on_with_what_is_written_past_the_actions(sql: Sql) -> None:
+    """Each once, also one that is committed later than one that was begun later."""
+    following = Following(sql.connection, 0)
+    write = "insert into flux.foreign_write (seq, item, rows, stores) values (4, $1, 1, '{}')"
+    other = await asyncpg.connect(sql.url)
+    late = other.transaction()
+    await late.start()
+    await other.execute(write, "late")
+    await sql.connection.execute(write, "early")
+    assert [found.item for found in await following.news()] == ["early"]
+    await late.commit()
+    await other.close()
+    assert [found.item for found in await following.news()] == ["late"]
+    assert await following.news() == []
 
 
 async def test_a_reader_that_has_seen_enough_is_no_error(sql: Sql) -> None:

@@ -6,6 +6,7 @@ import os
 import resource
 import shutil
 import sys
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,16 +18,18 @@ import moto.server
 import pytest
 
 from fluxwire.log import archive as archives
-from fluxwire.log.archive import archive, exported, foreign_in, trim
+from fluxwire.log.archive import archive, archived, exported
 from fluxwire.log.baseline import DUMP, MANIFEST, restore, take
-from fluxwire.log.logged import Until
+from fluxwire.log.logged import BrokenLog, Until
 from fluxwire.log.replay import deploy_to, prepare, replay
 from fluxwire.log.target import Target
+from fluxwire.log.trim import covered, trim
 from fluxwire.stack.errors import StackError
 from multiplexer import engine
 from multiplexer.engine import DISPATCH
-from tests.fluxwire.test_replay import LOG, MESSAGES, act, fetch, post, run_again, silent
-from tests.services import CHAT, Cluster
+from tests.fluxwire.terminal import fluxwire
+from tests.fluxwire.test_replay import LOG, MESSAGES, act, execute, fetch, post, run_again, silent
+from tests.services import CHAT, Cluster, fill, small_disk
 from tests.sql.database import Sent, Sql
 
 NOW = datetime.now(UTC) + timedelta(days=1)
@@ -86,9 +89,10 @@ async def test_archived(
     await deploy_to(empty_database18, CHAT)
     async with Target.open(empty_database18) as target:
         assert await replay(exported(location), target, Until(seq=6), silent) == 6
-        assert await replay(exported(location), target, Until(), silent) == 11
+        log = exported(location)
+        assert await replay(log, target, Until(), silent) == 11
     assert await fetch(empty_database18, LOG) == await fetch(sql.url, LOG)
-    (written,) = foreign_in(location, 0, 11)
+    (written,) = await log.foreign_writes(0, 11)
     assert (written.seq, written.source, written.rows) == (9, "chat.message", 1)
 
 
@@ -134,17 +138,29 @@ async def test_trimmed_when_archived(database18: str, tmp_path: Path) -> None:
             row = await sql.connection.fetchrow(DISPATCH, sql.term, [sent], None)
             assert row is not None
             assert [outcome["status"] for outcome in row["outcomes"]] == ["ok"]
-        assert await trim(sql.connection, NOW, 0) == 0
         assert await archive(sql.connection, location, then + timedelta(days=1), lambda _: None) == 1
-        assert await trim(sql.connection, NOW, 1) == 0
+        february = ("log", "trim", "--before", "2020-03-01T00:00Z")
+        for words in ((), ("--archive", location)):
+            said = await fluxwire(sql.url, *february, *words)
+            assert f"Actions up to 3 would be dropped, and those from {2 if words else 1} on would be lost" in said.err
+        assert len(await fetch(sql.url, LOG)) == 3
+        await take(sql.url, tmp_path / "baseline")
         assert await archive(sql.connection, location, NOW, lambda _: None) == 3
-        assert await trim(sql.connection, then + timedelta(days=30), 3) == 1
-        assert await trim(sql.connection, NOW, 3) >= 1
+        assert await trim(sql.connection, then + timedelta(days=30), await archived(sql.connection, location)) == 1
+        said = await fluxwire(sql.url, *february, "--baseline", str(tmp_path / "baseline"))
+        assert said.out == "1 month of the action log dropped.\n"
         assert await fetch(sql.url, LOG) == []
+        assert await covered(sql.connection, tmp_path / "baseline") == 3
         await sql.dispatch(Sent(4, "join_room", '{"room": "r1"}'))
         assert await archive(sql.connection, location, NOW, lambda _: None) == 4
-        for piece in sorted((tmp_path / "log").iterdir())[1:]:
-            piece.unlink()
+        await sql.connection.execute("update flux.origin set link = sha256(link)")
+        with pytest.raises(StackError, match="of another database: action 3 is not"):
+            await covered(sql.connection, tmp_path / "baseline")
+        _, second, third = sorted((tmp_path / "log").iterdir())
+        second.unlink()
+        with pytest.raises(StackError, match=r"a gap: between actions-000000000001-\S+ and actions-000000000004"):
+            await archived(sql.connection, location)
+        third.unlink()
         with pytest.raises(StackError, match="Actions 2 to 3 are neither"):
             await archive(sql.connection, location, NOW, lambda _: None)
 
@@ -189,8 +205,13 @@ async def test_broken_baseline(sql: Sql, empty_database18: str, tmp_path: Path) 
     assert await fetch(empty_database18, "select from pg_namespace where nspname = 'flux'") == []
     (folder / DUMP).write_bytes(kept)
     await restore(empty_database18, folder)
+    with pytest.raises(StackError, match="up to action 9 already"):
+        await run_again(sql, empty_database18, Until(seq=8))
     await sql.connection.execute("update flux.action set link = sha256(link)")
     with pytest.raises(StackError, match="log of its own"):
+        await run_again(sql, empty_database18)
+    await sql.connection.execute("delete from flux.action where seq = 9")
+    with pytest.raises(BrokenLog, match="ends with action 8, and is to be gone on with behind action 9"):
         await run_again(sql, empty_database18)
 
 
@@ -267,7 +288,26 @@ def whole_files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file() and "#" not in path.name]
 
 
-async def execute(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(url)
-    await connection.execute(statement)
-    await connection.close()
+async def test_full_disk_of_the_database_that_is_built(sql: Sql, postgres18: Cluster) -> None:
+    """It says so, has whole batches and nothing else, and goes on once there is room."""
+    await sql.dispatch(*(post(9 + number, os.urandom(1900).hex()) for number in range(10)))  # nothing to compress
+    with small_disk("4m") as disk, postgres18.database(deployed=True) as into:
+        space = f"small_{uuid.uuid4().hex}"
+        await execute(into, f"create tablespace {space} location '{disk}'")
+        await execute(into, f"alter table chat.message set tablespace {space}")
+        words = ("replay", "--into", into, "--application", str(CHAT))
+        assert (await fluxwire(sql.url, *words, "--until", "4")).code == 0
+        ballast = fill(disk)
+        said = await fluxwire(sql.url, *words)
+        assert (said.code, said.out) == (1, "")
+        assert "No space left on device" in said.err
+        assert "Called again, it goes on there" in said.err
+        assert len(await fetch(into, LOG)) == 4
+        assert len(await fetch(into, MESSAGES)) == 1
+        ballast.unlink()
+        said = await fluxwire(sql.url, *words)
+        assert (said.code, said.err.split()[1:3]) == (0, ["19/19", "actions,"])
+        for query in (LOG, MESSAGES):
+            assert await fetch(into, query) == await fetch(sql.url, query)
+        await execute(into, "drop table chat.message")
+        await execute(into, f"drop tablespace {space}")

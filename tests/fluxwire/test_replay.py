@@ -9,16 +9,15 @@ from typing import Any
 import asyncpg
 import pytest
 
-from fluxwire.log import command as logs
 from fluxwire.log.archive import exported
-from fluxwire.log.at import document
 from fluxwire.log.blame import blame
 from fluxwire.log.logged import BrokenLog, DatabaseLog, Until
 from fluxwire.log.rehearse import rehearse
-from fluxwire.log.replay import deploy_to, replay
+from fluxwire.log.replay import deploy_to, meter, replay
 from fluxwire.log.target import Diverged, Target
 from fluxwire.log.verify import verify
 from fluxwire.stack.errors import StackError
+from tests.fluxwire.terminal import Said, fluxwire
 from tests.services import CHAT
 from tests.sql.database import Sent, Sql
 
@@ -71,6 +70,12 @@ async def fetch(url: str, query: str) -> list[dict[str, Any]]:
         await connection.close()
 
 
+async def execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute(statement)
+    await connection.close()
+
+
 async def test_same_again(database: str, empty_database: str) -> None:
     """A replay leads to the same rows and to the same log, times, seeds and refusals among them."""
     await deploy_to(empty_database, CHAT)
@@ -89,21 +94,38 @@ async def test_in_two_goes(sql: Sql, empty_database18: str) -> None:
     assert await run_again(sql, empty_database18, Until(seq=seqs[3]["seq"])) == 4
     assert await run_again(sql, empty_database18, Until(at=seqs[6]["at"])) == 7
     assert len(await fetch(empty_database18, LOG)) == 7
+    for end in (Until(seq=6), Until(at=seqs[5]["at"])):
+        with pytest.raises(StackError, match="up to action 7 already"):
+            await run_again(sql, empty_database18, end)
     assert await run_again(sql, empty_database18) == 9
     assert await run_again(sql, empty_database18) == 9
     assert await fetch(empty_database18, MESSAGES) == await fetch(sql.url, MESSAGES)
 
 
+def test_how_fast_it_is(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """What was there before a replay went on is done, and not counted for its speed."""
+    now = 100.0
+    monkeypatch.setattr("fluxwire.log.replay.time.monotonic", lambda: now)
+    show = meter()
+    show(1_000, 3_000)
+    assert capsys.readouterr().err == ""
+    now += 2.0
+    show(2_000, 3_000)
+    assert capsys.readouterr().err == "[####################..........] 2000/3000 actions, 500/s\n"
+
+
 async def test_from_an_export(sql: Sql, empty_database18: str, tmp_path: Path) -> None:
     """What `fluxwire log --ndjson` wrote is a log, too; a line that is none is named."""
     path = tmp_path / "log.ndjson"
-    lines = [entry["whole"] async for entry in logs.entries(sql.connection, logs.Filter(), None)]
-    path.write_text("\n".join(lines) + "\n")
-    await deploy_to(empty_database18, CHAT)
-    async with Target.open(empty_database18) as target:
-        assert await replay(exported(str(path)), target, Until(), silent) == 9
+    await sql.connection.execute("update chat.message set body = body where body = 'one'")
+    path.write_text((await fluxwire(sql.url, "log", "--ndjson")).out)
+    words = ("replay", "--into", empty_database18, "--log", str(path), "--log", str(path), "--application", str(CHAT))
+    said = await fluxwire(sql.url, *words)
+    assert said.code == 0, said.err
+    assert said.out.count("after action 9, ") == said.out.count(": row 01") == 1
+    assert "up to action 9, from action 1 on, none of them otherwise" in said.out
     assert await fetch(empty_database18, LOG) == await fetch(sql.url, LOG)
-    path.write_text(lines[0] + '\n{"seq": 7}\n')
+    path.write_text(path.read_text().splitlines()[0] + '\n{"seq": 7}\n')
     async with Target.open(empty_database18) as target:
         with pytest.raises(StackError, match=r"log\.ndjson:2 is no action"):
             await replay(exported(str(path)), target, Until(), silent)
@@ -172,7 +194,7 @@ async def test_edited_log(sql: Sql, edit: str, named: str) -> None:
 
 
 async def test_other_functions(sql: Sql, empty_database18: str, tmp_path: Path) -> None:
-    """An action that does something else is named, with what it did, what it does, and what became of its function."""
+    """What does something else is named, with what it did and does, and what became of its function, if it is gone."""
     changed = changed_chat(tmp_path)
     otherwise = [str(found) for found in (await verify(sql.url, changed)).otherwise]
     assert "post_message, number 3 of 'ada'" in otherwise[0]
@@ -183,6 +205,10 @@ async def test_other_functions(sql: Sql, empty_database18: str, tmp_path: Path) 
     await deploy_to(empty_database18, changed)
     with pytest.raises(Diverged, match=r'join_room.* now: The action "join_room" has no argument "room"'):
         await run_again(sql, empty_database18)
+    await execute(empty_database18, "drop function actions.create_room; select flux.refresh()")
+    with pytest.raises(Diverged, match=r'Action 1 \(create_room.* now: There is no action "create_room"'):
+        await run_again(sql, empty_database18)
+    assert await fetch(empty_database18, LOG) == []
 
 
 def changed_chat(folder: Path) -> Path:
@@ -219,9 +245,11 @@ async def test_blamed(sql: Sql) -> None:
     await sql.dispatch(
         Sent(9, "rename_room", '{"room": "lobby", "title": "Hall"}'), post(10, "three"), post(11, 5000 * "x")
     )
-    found = await blame(sql.url, CHAT, "room", '{"room": "lobby"}', "/room/title")
-    assert found.entry is not None
-    assert (found.entry.seq, found.before, found.after, found.here) == (10, '"Lobby"', '"Hall"', '"Hall"')
+    words = ("blame", "--application", str(CHAT), "store", "room", '{"room":"lobby"}', "/room/title")
+    said = await fluxwire(sql.url, *words)
+    assert said.code == 0
+    assert said.out.startswith("Action 10 (rename_room, number 9 of 'ada', ")
+    assert said.out.endswith('  was "Lobby"\n  is  "Hall"\n')
     found = await blame(sql.url, CHAT, "room", '{"room": "lobby"}', "/nowhere")
     assert (found.entry, found.here) == (None, None)
     with pytest.raises(StackError, match="no JSON pointer"):
@@ -243,15 +271,18 @@ async def test_one_store(sql: Sql, empty_database18: str) -> None:
 
 
 async def test_at(sql: Sql) -> None:
-    """A store as it was after each message."""
-    seqs = [row["seq"] for row in await fetch(sql.url, "select seq from flux.action order by seq")]
-    counts = []
-    for seq in (seqs[1], seqs[2], seqs[-1]):
-        text = await document(sql.url, CHAT, Until(seq=seq), "room", '{"room": "lobby"}')
-        counts.append(len(json.loads(text)["messages"]))
-    assert counts == [0, 1, 2]
-    with pytest.raises(StackError, match="nowhere cannot be rendered"):
-        await document(sql.url, CHAT, Until(), "nowhere", "{}")
+    """A store as it was, behind an action and at a time; not as it will be, nor one that there is not."""
+    (said,) = await fetch(sql.url, "select at::text from flux.action where seq = 3")
+
+    async def at(*words: str) -> Said:
+        return await fluxwire(sql.url, "at", "--application", str(CHAT), *words)
+
+    found = [
+        await at(*words, "store", "room", '{"room":"lobby"}') for words in (("--seq", "2"), ("--time", said["at"]))
+    ]
+    assert [(one.code, len(json.loads(one.out)["messages"])) for one in found] == [(0, 0), (0, 1)]
+    assert "ends with action 9; there is no action 10" in (await at("--seq", "10", "store", "room")).err
+    assert "nowhere cannot be rendered" in (await at("--seq", "1", "store", "nowhere")).err
 
 
 COUNTED = """
