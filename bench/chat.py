@@ -71,14 +71,16 @@ class Plan:
     """How near to each other a rate that is held and one that is not have to be."""
     tries: int
     """Of a contender in a round, at most; more if it has held none yet."""
+    chances: int
+    """Tries in which a rate has to be missed to be one that is not held."""
     limit: float
     """Milliseconds within which 99 of 100 deliveries have to come."""
     searched: tuple[str, ...]
     """Whose highest rate is searched for; the others are only tried at the common one."""
 
 
-FULL = Plan(Size(50, 10_000), 3, 1.5, 5.0, 10.0, 150.0, 1.5, 1.08, 9, 100.0, tuple(CHATS))
-QUICK = Plan(Size(5, 100), 1, 0.3, 1.0, 5.0, 100.0, 2.0, 1.2, 2, 2000.0, (OURS, "socketio"))
+FULL = Plan(Size(50, 10_000), 3, 1.0, 4.0, 10.0, 150.0, 1.5, 1.1, 9, 2, 100.0, tuple(CHATS))
+QUICK = Plan(Size(5, 100), 1, 0.3, 1.0, 5.0, 100.0, 2.0, 1.2, 2, 1, 2000.0, (OURS, "socketio"))
 
 
 def run(options: Options) -> Iterator[Figure]:
@@ -286,9 +288,8 @@ class _Bench:
         for number in itertools.count():
             if (held and number >= plan.tries) or rate < SLOWEST:
                 break
-            result = self._try(name, rate, 100 * len(before) + number)
-            self._found[name].tries.append(result)
-            if result.p99 <= plan.limit and not result.faults:
+            # Whom a neighbour disturbed gets another chance.
+            if any(self._holds(name, rate, 100 * len(before) + 2 * number + chance) for chance in range(plan.chances)):
                 held = max(held, rate)
             else:
                 beyond = min(beyond, rate)
@@ -303,6 +304,11 @@ class _Bench:
         if not held:
             raise _Failed(f"does not even hold {SLOWEST} messages a second")
         return held
+
+    def _holds(self, name: str, rate: float, seed: int) -> bool:
+        result = self._try(name, rate, seed)
+        self._found[name].tries.append(result)
+        return result.p99 <= self._plan.limit and not result.faults
 
     def _try(self, name: str, rate: float, seed: int) -> Try:
         side = self._sides[name]
