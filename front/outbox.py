@@ -3,7 +3,7 @@
 Nearly all there is to send are the updates of a store to everybody who holds it. These are kept once for the whole
 crowd, and no client is looked at before its socket is written to: with thousands of clients, each look waits for
 memory, and that is most of what Python costs here. Who gets anything else in the same tick is set apart from its crowd
-and gets everything in one write, in order.
+and gets everything in one write, in order. Of a chat that is many crowds in a tick, one a room.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -40,6 +40,14 @@ class Crowd:
         """Let a client go, if it is in."""
         self._by_window.get(client.window, {}).pop(client, None)
 
+    def meets(self, other: "Crowd") -> bool:
+        """Whether somebody is in both."""
+        return any(
+            not mine.keys().isdisjoint(members)
+            for window, members in other._by_window.items()  # noqa: SLF001 -- it is one of ours
+            if (mine := self._by_window.get(window)) is not None
+        )
+
     def wires(self, apart: dict[Client, None]) -> Iterator[tuple[int, Collection[Wire]]]:
         """The ways to all of them but these, by window bits."""
         for window, members in self._by_window.items():
@@ -52,28 +60,29 @@ class Crowd:
 class Outbox:
     """Collects the frames of one tick.
 
-    At most one crowd is kept as a crowd, the largest; frames for others are handed to their clients one by one.
+    Crowds that have nobody in common are kept as crowds. Of those that do the larger one is; frames for the others are
+    handed to their clients one by one.
     """
 
-    __slots__ = ("_apart", "_crowd", "_dirty", "_rope")
+    __slots__ = ("_apart", "_crowds", "_dirty", "_members")
 
     def __init__(self) -> None:
         self._dirty: list[Client] = []  # with something in `outgoing`, each once
-        self._crowd: Crowd | None = None
-        self._rope: Rope = (None, b"")  # for the crowd
-        self._apart: dict[Client, None] = {}  # of the crowd, but with a rope of their own, or in no need of the crowd's
+        self._crowds: dict[Crowd, Rope] = {}
+        # Of several crowds, with some who may have left; it is not worth making for one.
+        self._members: set[Client] = set()
+        self._apart: dict[Client, None] = {}  # of a crowd, but with a rope of their own, or in no need of the crowd's
 
     def send(self, client: Client, data: bytes) -> None:
         """Queue ready frames for a client."""
-        if self._crowd is not None:
-            self.set_apart(client)
+        self.set_apart(client)
         if client.outgoing is None:
             self._dirty.append(client)
         client.outgoing = (client.outgoing, data)
 
     def hand_out(self, clients: Iterable[Client], data: bytes) -> None:
         """Queue the same ready frames for many clients, one by one."""
-        if self._crowd is not None:
+        if self._crowds:
             clients = list(clients)
             for client in clients:
                 self.set_apart(client)
@@ -81,44 +90,71 @@ class Outbox:
 
     def spread(self, crowd: Crowd, data: bytes) -> None:
         """Queue the same ready frames for a whole crowd."""
-        if crowd is self._crowd:
-            self._rope = (self._rope, data)
+        rope = self._crowds.get(crowd)
+        if rope is not None:
+            self._crowds[crowd] = (rope, data)
             self._add([client for client in self._apart if client in crowd], data)
             return
-        if self._crowd is not None and len(self._crowd) < len(crowd):
-            self._dissolve(self._crowd)
-        if self._crowd is not None or len(self._dirty) > len(crowd):
+        rivals = self._rivals(crowd)
+        if sum(map(len, rivals)) >= len(crowd) or len(self._dirty) > len(crowd):
             self.hand_out(crowd, data)
             return
-        self._crowd, self._rope = crowd, (None, data)
-        self._apart = dict.fromkeys(client for client in self._dirty if client in crowd)
-        self._add(self._apart, data)
+        for rival in rivals:
+            self._dissolve(rival)
+        self._keep(crowd, data)
 
     def set_apart(self, client: Client) -> None:
         """Let a client no longer get what its crowd gets; what the crowd has got so far is its own."""
-        if self._crowd is not None and client not in self._apart and client in self._crowd:
-            self._apart[client] = None
-            self._dirty.append(client)
-            client.outgoing = self._rope
+        self._part(client, self._crowds)
 
     def excuse(self, client: Client, crowd: Crowd) -> None:
         """A client that joins a crowd has what the crowd has got so far."""
-        if crowd is self._crowd:
+        if crowd in self._crowds:
+            self._part(client, [other for other in self._crowds if other is not crowd])
             self._apart[client] = None
 
     def take(self) -> Iterator[tuple[Rope, int, Collection[Wire]]]:
         """All there is: frames, the window bits of those who get them, and the ways there. Exhaust it at once."""
-        crowd, self._crowd = self._crowd, None
+        crowds, self._crowds = self._crowds, {}
+        self._members = set()
         apart, self._apart = self._apart, {}
         dirty, self._dirty = self._dirty, []
-        if crowd is not None:
+        for crowd, rope in crowds.items():
             for window, wires in crowd.wires(apart):
-                yield self._rope, window, wires
+                yield rope, window, wires
         # Those who hold the same stores follow each other, and share a rope.
         for client in dirty:
-            rope, client.outgoing = client.outgoing, None
-            assert rope is not None, "a client is dirty from its first frame on"
-            yield rope, client.window, (client.wire,)
+            own, client.outgoing = client.outgoing, None
+            assert own is not None, "a client is dirty from its first frame on"
+            yield own, client.window, (client.wire,)
+
+    def _rivals(self, crowd: Crowd) -> list[Crowd]:
+        """The crowds that have somebody in common with one that is not kept."""
+        if len(self._crowds) > 1 and self._members.isdisjoint(crowd):
+            return []
+        return [kept for kept in self._crowds if kept.meets(crowd)]
+
+    def _keep(self, crowd: Crowd, data: bytes) -> None:
+        if len(self._crowds) == 1:
+            self._members.update(*self._crowds)
+        if self._crowds:
+            self._members.update(crowd)
+        self._crowds[crowd] = (None, data)
+        # Whoever is apart may have no rope yet.
+        own = dict.fromkeys(client for client in chain(self._dirty, self._apart) if client in crowd)
+        self._apart.update(own)
+        self._add(own, data)
+
+    def _part(self, client: Client, crowds: Iterable[Crowd]) -> None:
+        """Give a client what the crowd it is in, of these, has got so far."""
+        if client in self._apart:
+            return
+        for crowd in crowds:
+            if client in crowd:
+                self._apart[client] = None
+                self._dirty.append(client)
+                client.outgoing = self._crowds[crowd]
+                return
 
     def _add(self, clients: Iterable[Client], data: bytes) -> None:
         before: Rope | None = None
@@ -133,9 +169,8 @@ class Outbox:
             client.outgoing = rope
 
     def _dissolve(self, crowd: Crowd) -> None:
+        rope = self._crowds.pop(crowd)
         for client in crowd:
             if client not in self._apart:
                 self._dirty.append(client)
-                client.outgoing = self._rope
-        self._crowd = None
-        self._apart.clear()
+                client.outgoing = rope

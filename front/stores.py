@@ -394,8 +394,12 @@ class Stores:
     def _announce(self, stores: Iterable[Store]) -> None:
         """§5: say how many of the updates that follow each client gets, if more than one."""
         updates: Counter[Client] = Counter()
+        count = 0
         for store in stores:
             updates.update(store.crowd)
+            count += len(store.crowd)
+        if len(updates) == count:
+            return  # nobody holds two of them: no client is looked at
         clients: defaultdict[int, list[Client]] = defaultdict(list)
         for client, number in updates.items():
             clients[number].append(client)

@@ -9,7 +9,7 @@ from front.outbox import Crowd, Outbox
 
 from .wire import Letterbox
 
-CLIENTS, CROWDS = 5, 3
+CLIENTS, CROWDS = 6, 4
 clients = st.integers(0, CLIENTS - 1)
 crowds = st.integers(0, CROWDS - 1)
 steps = st.one_of(
@@ -38,7 +38,7 @@ def test_each_gets_its_own(history: list[tuple[object, ...]]) -> None:  # noqa: 
     """Whoever joins and leaves meanwhile, and whichever crowd is the largest."""
     outbox, everybody = Outbox(), [client(number) for number in range(CLIENTS)]
     groups = [Crowd() for _ in range(CROWDS)]
-    for group, members in zip(groups, (everybody, everybody[:3], everybody[2:4]), strict=True):
+    for group, members in zip(groups, (everybody, everybody[:3], everybody[2:4], everybody[4:]), strict=True):
         for one in members:
             group.add(one)
     meant: dict[Client, bytes] = {}
@@ -91,6 +91,41 @@ def test_a_crowd_is_not_looked_at() -> None:
     assert [one.outgoing is not None for one in everybody] == [True] * 2 + [False] * 7
     ropes = [rope for rope, _, _ in outbox.take()]
     assert [b"".join(frames_of(rope)) for rope in ropes] == [b"ac", b"abc", b"abc"]
+
+
+def test_crowds_that_have_nobody_in_common_are_all_kept() -> None:
+    """One a room, as of a chat: no client of any is touched but for who gets something else."""
+    outbox, rooms = Outbox(), [Crowd() for _ in range(3)]
+    everybody = [client(3 * number) for number in range(9)]
+    for number, one in enumerate(everybody):
+        rooms[number % 3].add(one)
+    for number in (0, 1, 2, 1):
+        outbox.spread(rooms[number], b"%d" % number)
+    outbox.send(everybody[0], b"!")
+    assert [one.outgoing is not None for one in everybody] == [True] + [False] * 8
+    writes = list(outbox.take())
+    assert [(b"".join(frames_of(rope)), len(wires)) for rope, _, wires in writes] == [
+        (b"0", 2),
+        (b"11", 3),
+        (b"2", 3),
+        (b"0!", 1),
+    ]
+
+
+def test_who_is_excused_and_leaves_gets_what_the_next_crowd_gets() -> None:
+    """It was apart without anything of its own to be sent."""
+    outbox, first, second = Outbox(), Crowd(), Crowd()
+    one, other, third = (client(3 * number) for number in range(3))
+    first.add(other)
+    outbox.spread(first, b"a")
+    first.add(one)
+    outbox.excuse(one, first)
+    outbox.set_apart(one)
+    first.discard(one)
+    second.add(one)
+    second.add(third)
+    outbox.spread(second, b"b")
+    assert sorted(data for _, _, data in taken(outbox)) == [b"a", b"b", b"b"]
 
 
 def test_a_larger_crowd_takes_the_place() -> None:
