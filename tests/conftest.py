@@ -6,7 +6,7 @@ from collections.abc import Generator
 import pytest
 
 pytest.register_assert_rewrite("broker.conformance")
-pytest_plugins = ["tests.services", "pytester"]
+pytest_plugins = ["tests.services", "tests.browser.stage", "pytester"]
 
 
 class LoopErrors(logging.Handler):

@@ -1,91 +1,7 @@
-/**
- * Two people in the chat, each in a browser of their own.
- *
- * Arguments: the address of the page, and the path of Chromium. Prints one JSON object a line:
- * {"step", "seconds"} after each step that held, {"restart": true} to ask for all servers to be
- * killed (then waits for a line on its input), {"error", "step"} if one did not hold.
- */
-import { once } from 'node:events';
-import { chromium } from 'playwright-core';
-
-const [url, executablePath] = process.argv.slice(2);
-const LIMIT_MS = 40_000;
-const FLAGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
-
-const browser = await chromium.launch({ executablePath, args: FLAGS });
-const faults = [];
-let current = 'start';
-
-/** One thing that has to hold; the first that does not ends the scenario. */
-async function step(name, work) {
-  current = name;
-  const begun = performance.now();
-  await work();
-  say({ step: name, seconds: (performance.now() - begun) / 1000 });
-}
-
-function say(line) {
-  process.stdout.write(`${JSON.stringify(line)}\n`);
-}
-
-/** Throws unless both are the same text. */
-function equal(found, expected) {
-  const [is, should] = [JSON.stringify(found), JSON.stringify(expected)];
-  if (is !== should) throw new Error(`${is} instead of ${should}`);
-}
-
-/** A browser of its own for somebody, signed in. */
-async function comes(name) {
-  const context = await browser.newContext();
-  context.setDefaultTimeout(LIMIT_MS);
-  const page = await context.newPage();
-  gates.set(page, await gate(page));
-  page.on('pageerror', (error) => faults.push(`${name}: ${error.message}`));
-  await page.goto(url);
-  await page.getByLabel('Your name').fill(name);
-  await page.getByRole('button', { name: 'Come in' }).click();
-  await live(page);
-  return page;
-}
-
-/** The pages' ways to the front, which can be shut. */
-const gates = new Map();
-
-/** Puts a gate between a page and the front: shut, it cuts the connection and lets none through. */
-async function gate(page) {
-  let open = true;
-  const passing = new Set();
-  await page.routeWebSocket(/\/ws$/, (socket) => {
-    if (!open) {
-      void socket.close({ code: 1012 });
-      return;
-    }
-    passing.add(socket);
-    // A front that was killed says no code, which no page could be told.
-    const server = socket.connectToServer();
-    server.onClose((code, reason) => socket.close({ code: code === 1006 ? 1012 : code, reason }));
-  });
-  // Else the client would take the other way.
-  await page.route(/\/(events|poll)\b/, (route) => (open ? route.continue() : route.abort()));
-  return {
-    shut() {
-      open = false;
-      for (const socket of passing) void socket.close({ code: 1012 });
-      passing.clear();
-    },
-    open() {
-      open = true;
-    },
-  };
-}
+/** Two people in the chat, each in a browser of their own. Words: the address of the page. */
+import { gate } from './gate.mjs';
+import { all, bodies, comes, creates, faults, heading, live, none, posts, sees, unsent } from './person.mjs';
+import { ask, equal, step } from './scenario.mjs';
 
 /** Counts, frame by frame, how often a text is in the log; the returned function tells the counts without repetition. */
 async function watch(page, text) {
@@ -102,56 +18,19 @@ async function watch(page, text) {
   return () => page.evaluate(() => globalThis.counts);
 }
 
-const unsent = (page) => page.getByRole('log').locator('.body[data-unsent]');
-const none = (locator) => locator.first().waitFor({ state: 'detached' });
-
-const live = (page) => page.getByRole('status').filter({ hasText: /^Live$/ }).waitFor();
-const heading = (page, title) => page.getByRole('heading', { name: title, exact: true }).waitFor();
-const bodies = (page) => page.getByRole('log').locator('.body');
-const sees = (page, text) => bodies(page).getByText(text, { exact: true }).waitFor();
-
-/** Every message from the first on, whose text is given: the list has only those in sight, and further ones as one scrolls. */
-async function all(page, first) {
-  const list = page.getByRole('log');
-  const end = performance.now() + LIMIT_MS;
-  while (!(await bodies(page).getByText(first, { exact: true }).isVisible())) {
-    if (performance.now() > end) throw new Error(`the list never goes back to ${first}`);
-    await list.evaluate((node) => node.scrollTo({ top: 0 }));
-    await list.evaluate(() => new Promise((resolve) => requestAnimationFrame(resolve)));
-  }
-  return list.evaluate(async (node) => {
-    const found = new Map();
-    node.scrollTo({ top: 0 });
-    for (let before = -1; before !== node.scrollTop; ) {
-      before = node.scrollTop;
-      for (let frame = 0; frame < 3; frame += 1) await new Promise((resolve) => requestAnimationFrame(resolve));
-      for (const row of node.querySelectorAll('.row')) {
-        const body = row.querySelector('.body');
-        if (body !== null) found.set(Number(row.dataset.index), body.textContent);
-      }
-      node.scrollBy({ top: node.clientHeight / 2 });
-    }
-    return [...found].sort(([a], [b]) => a - b).map(([, text]) => text);
-  });
-}
-
-async function posts(page, text) {
-  const composer = page.getByRole('textbox', { name: /^Message to / });
-  await composer.fill(text);
-  await composer.press('Enter');
-}
-
-async function scenario() {
+export default async function chat(browser, url) {
   let ada;
   let bob;
+  let way;
   await step('two people sign in', async () => {
-    [ada, bob] = await Promise.all([comes('ada'), comes('bob')]);
+    const prepare = async (page) => {
+      way = await gate(page);
+    };
+    [ada, bob] = await Promise.all([comes(browser, url, 'ada', { prepare }), comes(browser, url, 'bob')]);
   });
 
   await step('a room that one opens is in the list of the other', async () => {
-    await ada.getByLabel('Title of a new room').fill('Lobby');
-    await ada.getByRole('button', { name: 'Create' }).click();
-    await heading(ada, 'Lobby');
+    await creates(ada, 'Lobby');
     await bob.getByRole('link', { name: 'Lobby' }).click();
     await bob.getByRole('button', { name: 'Join Lobby' }).click();
     await ada.getByRole('complementary', { name: 'Members' }).getByText('bob', { exact: true }).waitFor();
@@ -172,7 +51,7 @@ async function scenario() {
   });
 
   await step('what is written without a connection is in sight, and survives a reload with all the rest', async () => {
-    gates.get(ada).shut();
+    way.shut();
     await posts(ada, 'first unsent');
     await posts(ada, 'second unsent');
     await ada.getByRole('status').filter({ hasText: '2 messages wait for the connection.' }).waitFor();
@@ -186,7 +65,7 @@ async function scenario() {
   });
 
   await step('once there is a connection it is sent, in order and once', async () => {
-    gates.get(ada).open();
+    way.open();
     await sees(bob, 'second unsent');
     await none(unsent(ada));
     await live(ada);
@@ -246,8 +125,7 @@ async function scenario() {
   });
 
   await step('when fronts, multiplexer, Valkey and Postgres are killed, what is said meanwhile arrives once', async () => {
-    say({ restart: true });
-    await once(process.stdin, 'data');
+    await ask('kill');
     await posts(ada, 'said while nobody could hear it');
     await sees(bob, 'said while nobody could hear it');
     await posts(bob, 'and answered');
@@ -259,7 +137,7 @@ async function scenario() {
 
   await step('the list follows the newest, and goes back to the first message: each once, and in order', async () => {
     const texts = Array.from({ length: 105 }, (_value, index) => `message ${index}`);
-    for (const text of texts) await posts(ada, text);
+    await ask('post', 'ada', 'lobby', texts);
     await sees(bob, 'message 104');
     const below = await bob.getByRole('log').evaluate((list) => list.scrollHeight - list.scrollTop - list.clientHeight);
     if (below > 2) throw new Error(`${below} pixels are below the newest message`);
@@ -269,7 +147,7 @@ async function scenario() {
   });
 
   await step('who leaves is gone from the other list, and may only read', async () => {
-    await bob.getByRole('button', { name: 'Leave' }).click();
+    await bob.getByRole('button', { name: 'Leave this room' }).click();
     await bob.getByRole('button', { name: 'Join The Lobby' }).waitFor();
     const members = ada.getByRole('complementary', { name: 'Members' });
     await members.getByText('Robert', { exact: true }).waitFor({ state: 'detached' });
@@ -296,14 +174,4 @@ async function scenario() {
   });
 
   await step('no page had a fault', async () => equal(faults, []));
-}
-
-try {
-  await scenario();
-} catch (error) {
-  say({ error: error.message, step: current });
-  process.exitCode = 1;
-} finally {
-  await browser.close();
-  process.stdin.destroy();
 }

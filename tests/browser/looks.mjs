@@ -1,40 +1,29 @@
 /**
  * The chat's looks: a room with all that is hard to show, in light, dark, and on a telephone, with axe over each.
  *
- * Arguments: the address of the page, the path of Chromium, and a folder to write screenshots into, if they are wanted.
- * Prints one JSON object a line, as chat.mjs does.
+ * Words: the address of the page, and a folder to write screenshots into, if they are wanted.
  */
 import { createRequire } from 'node:module';
-import { chromium } from 'playwright-core';
+import { comes, composer, creates, log, opens, posts } from './person.mjs';
+import { ask, equal, step } from './scenario.mjs';
 
-const [url, executablePath, folder] = process.argv.slice(2);
 const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
-const LIMIT_MS = 30_000;
-const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
-let current = 'start';
+const WINDOW = { viewport: { width: 1200, height: 760 }, reducedMotion: 'reduce' };
+const PHONE = { ...WINDOW, viewport: { width: 390, height: 760 }, hasTouch: true, isMobile: true };
+const LONG = 'Hubert-Blaine-Wolfeschlegelsteinhausenbergerdorff-the-Elder';
 
-async function step(name, work) {
-  current = name;
-  const begun = performance.now();
-  await work();
-  say({ step: name, seconds: (performance.now() - begun) / 1000 });
-}
-
-function say(line) {
-  process.stdout.write(`${JSON.stringify(line)}\n`);
-}
-
-async function comes(name, options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1200, height: 760 }, reducedMotion: 'reduce', ...options });
-  context.setDefaultTimeout(LIMIT_MS);
-  const page = await context.newPage();
-  await page.goto(url);
-  await found(page);
-  await page.getByLabel('Your name').fill(name);
-  await page.getByRole('button', { name: 'Come in' }).click();
-  await page.getByRole('status').filter({ hasText: /^Live$/ }).waitFor();
-  return page;
-}
+/** What was said in the tea kitchen before: written into the database by somebody else. */
+const BEFORE = `
+  with
+  rooms as (
+    insert into chat.room (room, title, created_by, created_at) values
+      ('release', 'Release 0.2', 'Grace', now()), ('reading-group', 'Reading group', 'Grace', now()),
+      ('music', 'موسيقى', 'سلمى', now())
+  )
+  insert into chat.message (id, room, author, body, sent_at) values
+    (gen_random_uuid(), 'tea-kitchen', 'Ada', 'The kettle has given up.', now() - interval '1 day 1 minute'),
+    (gen_random_uuid(), 'tea-kitchen', 'Grace', 'It had a long life. I will bring one.', now() - interval '1 day'),
+    (gen_random_uuid(), 'tea-kitchen', 'Ada', 'Good morning! Who is in for tea?', now() - interval '12 minutes')`;
 
 /** Throws if axe finds anything. */
 async function found(page) {
@@ -44,50 +33,47 @@ async function found(page) {
   if (told.length > 0) throw new Error(told.join('\n'));
 }
 
-async function picture(page, name) {
-  if (folder !== undefined) await page.screenshot({ path: `${folder}/${name}.png` });
-}
+export default async function looks(browser, url, folder) {
+  const picture = async (page, name) => {
+    if (folder !== undefined) await page.screenshot({ path: `${folder}/${name}.png` });
+  };
 
-const log = (page) => page.getByRole('log');
-
-async function posts(page, text) {
-  const composer = page.getByRole('textbox', { name: /^Message to / });
-  await composer.fill(text);
-  await composer.press('Enter');
-}
-
-async function opens(page, title) {
-  await page.getByRole('link', { name: title }).click();
-  const join = page.getByRole('button', { name: `Join ${title}` });
-  const composer = page.getByRole('textbox', { name: `Message to ${title}` });
-  await join.or(composer).first().waitFor();
-  if (await join.isVisible()) await join.click();
-  await composer.waitFor();
-}
-
-const LONG = 'Hubert-Blaine-Wolfeschlegelsteinhausenbergerdorff-the-Elder';
-
-async function scenario() {
   let ada;
   let long;
 
-  await step('a room with long names, other scripts, code and links', async () => {
-    ada = await comes('Ada');
-    await ada.getByLabel('Title of a new room').fill('Tea kitchen');
-    await ada.getByRole('button', { name: 'Create' }).click();
-    await ada.getByRole('heading', { name: 'Tea kitchen', exact: true }).waitFor();
-    await posts(ada, 'Good morning! Who is in for tea?');
-    await posts(ada, 'The new kettle is described at https://example.org/kettle?colour=green.');
-    long = await comes(LONG);
+  await step('a room of two days, with long names, other scripts, code and links', async () => {
+    ada = await comes(browser, url, 'Ada', { ...WINDOW, atDoor: found });
+    await creates(ada, 'Tea kitchen');
+    await ask('sql', BEFORE);
+    long = await comes(browser, url, LONG, WINDOW);
+    await opens(long, 'Release 0.2');
     await opens(long, 'Tea kitchen');
+    const salma = await comes(browser, url, 'سلمى', WINDOW);
+    await opens(salma, 'Tea kitchen');
+    await posts(ada, 'The new kettle is described at https://example.org/kettle?colour=green.');
+    await log(long).getByRole('link', { name: 'https://example.org/kettle?colour=green', exact: true }).waitFor();
     await posts(long, 'I am, if `kettle.boil()` does not throw this time.');
     await posts(long, '```\nselect * from tea.shelf\n where stock > 0;\n```');
-    const salma = await comes('سلمى');
-    await opens(salma, 'Tea kitchen');
-    await posts(salma, 'صباح الخير! شاي بالنعناع من فضلكم ☕');
-    await log(ada).getByText('صباح الخير').waitFor();
+    await log(ada).getByText('where stock').waitFor();
+    await posts(salma, 'صباح الخير! شاي بالنعناع من فضلكم');
+    const greeting = log(ada).getByText('صباح الخير');
+    equal(await greeting.evaluate((node) => getComputedStyle(node).direction), 'rtl');
     await posts(ada, 'One with mint, coming.');
     await log(long).getByText('One with mint, coming.').waitFor();
+    for (const day of ['Yesterday', 'Today']) await log(long).getByRole('heading', { name: day }).waitFor();
+    await log(long).getByText(/^1\d min\.? ago$/).first().waitFor();
+  });
+
+  await step('a room that is not open says how many messages came, also after a reload, until it is read', async () => {
+    await ask('post', 'Grace', 'release', ['Candidate two is out.', 'Please try it before tea.']);
+    const unread = long.getByRole('link', { name: 'Release 0.2 2 unread' });
+    await unread.waitFor();
+    await long.reload();
+    await unread.waitFor();
+    await ask('post', 'Grace', 'release', ['And after it.']);
+    await long.getByRole('link', { name: 'Release 0.2 3 unread' }).waitFor();
+    // Who was never there is told nothing.
+    equal(await ada.getByText('unread').count(), 0);
   });
 
   await step('light', async () => {
@@ -102,7 +88,7 @@ async function scenario() {
   });
 
   await step('no page is wider than its window, down to a telephone', async () => {
-    const phone = await comes('Grace', { viewport: { width: 390, height: 760 }, hasTouch: true, isMobile: true });
+    const phone = await comes(browser, url, 'Grace', PHONE);
     await opens(phone, 'Tea kitchen');
     await posts(phone, 'On my way up.');
     await log(phone).getByText('On my way up.').waitFor();
@@ -119,7 +105,7 @@ async function scenario() {
       let reached = false;
       for (let tab = 0; tab < 20 && !reached; tab += 1) {
         await long.keyboard.press('Tab');
-        const target = role === 'log' ? log(long) : long.getByRole('textbox', { name: /^Message to / });
+        const target = role === 'log' ? log(long) : composer(long);
         reached = await target.evaluate((node) => node === document.activeElement);
       }
       if (!reached) throw new Error(`Tab never comes to the ${role}`);
@@ -130,7 +116,7 @@ async function scenario() {
   });
 
   await step('what came while one read further up is counted, and marked when one comes back', async () => {
-    for (let n = 0; n < 30; n += 1) await posts(long, `a long story, part ${n}`);
+    await ask('post', LONG, 'tea-kitchen', Array.from({ length: 30 }, (_value, n) => `a long story, part ${n}`));
     await log(ada).getByText('a long story, part 29').waitFor();
     await log(ada).evaluate((list) => list.scrollTo({ top: 0 }));
     await log(ada).getByText('Good morning!').waitFor();
@@ -144,18 +130,10 @@ async function scenario() {
     });
     await log(ada).waitFor({ state: 'detached' });
     await posts(long, 'Until Tuesday.');
-    await opens(ada, 'Tea kitchen');
+    await ada.getByRole('link', { name: 'Tea kitchen 1 unread' }).click();
     await log(ada).getByText('New', { exact: true }).waitFor();
+    await ada.getByRole('link', { name: 'Tea kitchen', exact: true }).waitFor();
     await found(ada);
     await picture(ada, 'chat-new');
   });
-}
-
-try {
-  await scenario();
-} catch (error) {
-  say({ error: error.message, step: current });
-  process.exitCode = 1;
-} finally {
-  await browser.close();
 }

@@ -1,20 +1,12 @@
 /**
  * The client in a browser whose network, storage and tabs are against it; on blank pages of a front.
  *
- * Arguments: the address of the fronts, the path of Chromium, tokens of ada and of bob. Prints one JSON object a line:
- * {"step", "seconds"} after each step that held, {"kill": true} to ask for all fronts to be killed (then waits for a
- * line on its input), {"error", "step"} if one did not hold.
+ * Words: the address of the fronts, tokens of ada and of bob.
  */
-import { once } from 'node:events';
-import { chromium } from 'playwright-core';
 import { rolldown } from 'rolldown';
+import { ask, equal, LIMIT_MS, loaded, step } from './scenario.mjs';
 
-const [url, executablePath, ada, bob] = process.argv.slice(2);
-const LIMIT_MS = 40_000;
-const FLAGS = ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking'];
 const files = await built('index', 'persist', 'tabs');
-const browser = await chromium.launch({ executablePath, args: FLAGS });
-let current = 'start';
 
 /** The client's entries as an application would ship them: texts by file name. */
 async function built(...entries) {
@@ -24,24 +16,8 @@ async function built(...entries) {
   return new Map(output.map(({ fileName, code }) => [fileName, code]));
 }
 
-function say(line) {
-  process.stdout.write(`${JSON.stringify(line)}\n`);
-}
-
-async function step(name, work) {
-  current = name;
-  const begun = performance.now();
-  await work();
-  say({ step: name, seconds: (performance.now() - begun) / 1000 });
-}
-
-function equal(found, expected) {
-  const [is, should] = [JSON.stringify(found), JSON.stringify(expected)];
-  if (is !== should) throw new Error(`${is} instead of ${should}`);
-}
-
 /** A browser of its own; its pages count their WebSockets. */
-async function device(prepare = () => undefined) {
+async function device(browser, prepare = () => undefined) {
   const context = await browser.newContext();
   context.setDefaultTimeout(LIMIT_MS);
   await context.route('**/client/*.js', async (route) => {
@@ -53,15 +29,11 @@ async function device(prepare = () => undefined) {
 }
 
 /** A page with a client of somebody, who is in the room and looks at it. */
-async function opens(context, token, room, words = {}, again = undefined) {
+async function opens(context, url, token, room, words = {}, again = undefined) {
   const page = again ?? (await context.newPage());
   page.sockets = 0;
   page.on('websocket', () => (page.sockets += 1));
-  // Those that were killed are back in a moment.
-  const until = performance.now() + LIMIT_MS;
-  while (!(await page.goto(`${url}/healthz`).catch(() => undefined))) {
-    if (performance.now() > until) throw new Error('no front answers');
-  }
+  await loaded(() => page.goto(`${url}/healthz`));
   await page.evaluate(
     async ([token, room, { shared = false, actor }]) => {
       const { createClient } = await import('/client/index.js');
@@ -108,19 +80,20 @@ function blocked() {
   };
 }
 
-async function create(room) {
-  const page = await opens(await device(), bob, room);
+/** A room, and a page of somebody who made it. */
+async function create(browser, url, token, room) {
+  const page = await opens(await device(browser), url, token, room);
   await page.evaluate((room) => client.dispatch({ name: 'create_room' }, { room }), room);
   await page.evaluate((room) => client.dispatch({ name: 'join_room' }, { room }), room);
   await live(page);
   return page;
 }
 
-async function scenario() {
+export default async function network(browser, url, ada, bob) {
   await step('where WebSocket is blocked another way is found, and remembered for the next page', async () => {
-    const other = await create('blocked');
-    const context = await device(blocked);
-    let page = await opens(context, ada, 'blocked');
+    const other = await create(browser, url, bob, 'blocked');
+    const context = await device(browser, blocked);
+    let page = await opens(context, url, ada, 'blocked');
     await live(page);
     await page.evaluate(() => Promise.all(['one', 'two'].map((body) => post(body))));
     await other.evaluate(() => post('three'));
@@ -128,17 +101,17 @@ async function scenario() {
     equal(await bodies(page), ['one', 'two', 'three']);
     await page.waitForFunction(() => localStorage.length === 1);
     await page.close();
-    page = await opens(context, ada, 'blocked');
+    page = await opens(context, url, ada, 'blocked');
     await shows(page, 3);
     equal(await page.evaluate(() => globalThis.tried ?? 0), 0);
     await Promise.all([context.close(), other.context().close()]);
   });
 
   await step('three tabs share a connection; when the one that holds it closes, each message is there once', async () => {
-    const other = await create('tabs');
-    const context = await device();
+    const other = await create(browser, url, bob, 'tabs');
+    const context = await device(browser);
     const pages = [];
-    for (let tab = 0; tab < 3; tab += 1) pages.push(await opens(context, ada, 'tabs', { shared: true }));
+    for (let tab = 0; tab < 3; tab += 1) pages.push(await opens(context, url, ada, 'tabs', { shared: true }));
     await Promise.all(pages.map(live));
     equal(sockets(pages), 1);
     await Promise.all(pages.map((page, tab) => page.evaluate((body) => post(body), `first ${tab}`)));
@@ -152,16 +125,16 @@ async function scenario() {
     equal(await bodies(rest[1]), await bodies(other));
     equal(sockets(rest), 1);
     // Somebody else in the same browser has a connection of his own.
-    const stranger = await opens(context, bob, 'tabs', { shared: true });
+    const stranger = await opens(context, url, bob, 'tabs', { shared: true });
     await live(stranger);
     equal(stranger.sockets, 1);
     await Promise.all([context.close(), other.context().close()]);
   });
 
   await step('while somebody writes, his network goes, fronts are killed and the page is loaded anew: all once, in order', async () => {
-    const other = await create('typing');
-    const context = await device();
-    const page = await opens(context, ada, 'typing', { actor: 'ada' });
+    const other = await create(browser, url, bob, 'typing');
+    const context = await device(browser);
+    const page = await opens(context, url, ada, 'typing', { actor: 'ada' });
     await live(page);
     const write = (from, to) =>
       page.evaluate(([from, to]) => {
@@ -172,10 +145,9 @@ async function scenario() {
     await write(5, 10);
     await context.setOffline(false);
     await write(10, 15);
-    say({ kill: true });
-    await once(process.stdin, 'data');
+    await ask('kill', 'front');
     await write(15, 20);
-    await opens(context, ada, 'typing', { actor: 'ada' }, page);
+    await opens(context, url, ada, 'typing', { actor: 'ada' }, page);
     await page.evaluate(() => post('message 20'));
     await Promise.all([shows(page, 21), shows(other, 21)]);
     equal(await bodies(other), Array.from({ length: 21 }, (_value, number) => `message ${number}`));
@@ -184,14 +156,14 @@ async function scenario() {
   });
 
   await step('a full device, and one full of rubbish, cost nothing but what they cannot keep', async () => {
-    const other = await create('device');
-    const full = await device(() => {
+    const other = await create(browser, url, bob, 'device');
+    const full = await device(browser, () => {
       IDBObjectStore.prototype.put = () => {
         throw new DOMException('The quota is used up.', 'QuotaExceededError');
       };
     });
-    const rubbish = await device();
-    const before = await opens(rubbish, ada, 'device', { actor: 'ada' });
+    const rubbish = await device(browser);
+    const before = await opens(rubbish, url, ada, 'device', { actor: 'ada' });
     await live(before);
     await before.evaluate(async () => {
       await client.close();
@@ -211,7 +183,7 @@ async function scenario() {
     });
     await before.close();
     for (const context of [full, rubbish]) {
-      const page = await opens(context, ada, 'device', { actor: 'ada' });
+      const page = await opens(context, url, ada, 'device', { actor: 'ada' });
       await page.evaluate(() => post('here').settled);
       await live(page);
       equal((await page.evaluate(() => globalThis.errors)).length > 0, context === full);
@@ -219,15 +191,4 @@ async function scenario() {
     await shows(other, 2);
     await Promise.all([full, rubbish, other.context()].map((context) => context.close()));
   });
-}
-
-try {
-  await scenario();
-  say({ step: 'all held' });
-} catch (error) {
-  say({ error: error.message, step: current });
-  process.exitCode = 1;
-} finally {
-  await browser.close();
-  process.stdin.destroy();
 }

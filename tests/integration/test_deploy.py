@@ -2,10 +2,8 @@
 
 import asyncio
 import shutil
-import time
 from pathlib import Path
 
-from fluxwire import token
 from fluxwire.client import Client
 from tests.services import CHAT, scratch_folder
 
@@ -17,7 +15,7 @@ async def test_connected_clients_see_a_changed_store(tmp_path: Path) -> None:
     application = tmp_path / "chat"
     shutil.copytree(CHAT / "sql", application / "sql")
     with scratch_folder() as folder, up(folder / "data", "--application", str(application)) as stack:
-        bearer = token.sign(token.read_key(stack.data / "key"), "ada", lifetime=600, now=time.time())
+        bearer = stack.bearer("ada")
         async with asyncio.timeout(LIMIT), Client(f"ws://127.0.0.1:{stack.port}/ws", bearer) as client:
             await client.dispatch("create_room", {"room": "den"})
             rooms = client.subscribe("rooms")

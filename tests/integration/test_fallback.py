@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import os
-import signal
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -13,12 +11,11 @@ import asyncpg
 import httpx
 import pytest
 
-from fluxwire import token
 from fluxwire.chaos.chains import Chains
 from fluxwire.check import difference
 from fluxwire.client import Client, frames
 from fluxwire.client.session import Session
-from tests.browser.test_chat import CHECKOUT, node_program
+from tests.browser.stage import node_program
 from tests.services import scratch_folder
 
 from .test_run import Up, fetch, up
@@ -86,16 +83,12 @@ def stack() -> Iterator[Up]:
         yield running
 
 
-def bearer_of(stack: Up, actor: str) -> str:
-    return token.sign(token.read_key(stack.data / "key"), actor, lifetime=600, now=time.time())
-
-
 def test_typescript_clients_without_websocket(stack: Up) -> None:
     """One over events and one over long polls, at whichever front takes the request: every message once, in order."""
     program = node_program()
     script = Path(__file__).parent / "without_websocket.mjs"
     url = f"ws://127.0.0.1:{stack.port}/ws"
-    words = [program, str(script), url, bearer_of(stack, "ada"), bearer_of(stack, "bob"), str(MESSAGES)]
+    words = [program, str(script), url, stack.bearer("ada"), stack.bearer("bob"), str(MESSAGES)]
     said = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
     assert said.returncode == 0, said.stderr
     held = json.loads(said.stdout)
@@ -108,45 +101,14 @@ def test_typescript_clients_without_websocket(stack: Up) -> None:
     assert sorted(message["body"] for message in shown) == sorted(bodies)
 
 
-@pytest.mark.browser
-def test_a_browser_with_everything_against_it(stack: Up, chromium: str) -> None:
-    """WebSocket blocked, tabs closed, fronts killed, storage broken: every message once and in order."""
-    program = node_program()
-    scenario = CHECKOUT / "tests" / "browser" / "network.mjs"
-    words = [program, str(scenario), stack.lines[-1], chromium, bearer_of(stack, "ada"), bearer_of(stack, "bob")]
-    child = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert child.stdout is not None
-    assert child.stdin is not None
-    said: list[str] = []
-    try:
-        for line in child.stdout:
-            said.append(line.rstrip())
-            if line.startswith('{"kill"'):
-                for name, pid in stack.state()["pids"].items():
-                    if name.startswith("front"):
-                        os.kill(pid, signal.SIGKILL)
-                child.stdin.write("done\n")
-                child.stdin.flush()
-    finally:
-        child.kill()
-        code = child.wait()
-        child.stdin.close()
-        child.stdout.close()
-    assert code == 0, "\n".join(said)
-    assert json.loads(said[-1])["step"] == "all held"
-
-
 async def test_a_client_without_websocket(stack: Up) -> None:
     """Events, then long polls at any front, while others write: an unbroken chain, and no action lost or doubled."""
     base = f"http://127.0.0.1:{stack.port}"
 
-    def bearer(actor: str) -> str:
-        return bearer_of(stack, actor)
-
-    async with asyncio.timeout(90), Client(f"ws://127.0.0.1:{stack.port}/ws", bearer("bob")) as bob:
+    async with asyncio.timeout(90), Client(f"ws://127.0.0.1:{stack.port}/ws", stack.bearer("bob")) as bob:
         await bob.dispatch("create_room", {"room": "r"})
         await bob.dispatch("join_room", {"room": "r"})
-        ada = Fallback(base, bearer("ada"))
+        ada = Fallback(base, stack.bearer("ada"))
         room = ada.session.subscribe("room", {"room": "r"})
         joined = ada.session.dispatch("join_room", {"room": "r"})
         writing = asyncio.create_task(write(bob))

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from fluxwire import token
 from fluxwire.stack import process
 from fluxwire.stack.ports import free_port
 from tests.services import scratch_folder
@@ -48,6 +50,16 @@ class Up:
             return None
         finally:
             connection.close()
+
+    def bearer(self, actor: str) -> str:
+        """Sign a token of ten minutes for an actor."""
+        return token.sign(token.read_key(self.data / "key"), actor, lifetime=600, now=time.time())
+
+    def kill(self, of: str = "") -> None:
+        """Kill all servers whose names begin so, as nothing can be caught."""
+        for name, pid in self.state()["pids"].items():
+            if name.startswith(of):
+                os.kill(pid, signal.SIGKILL)
 
     def ready(self) -> bool:
         return all(self.gets("/readyz") == 200 for _ in range(8))

@@ -1,11 +1,9 @@
 """docs/tutorial.md does what it says: its files are written, its commands and its SQL are run, in their order."""
 
 import asyncio
-import json
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -13,16 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from fluxwire import token
 from fluxwire.client import Client, Refused
-from tests.browser.test_chat import node_program
+from tests.browser.stage import Stage
 from tests.services import missing, scratch_folder
 
 from .test_run import LIMIT, Up, fetch, up
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE = ROOT / "docs/tutorial.md"
-SCENARIO = ROOT / "tests/browser/tutorial.mjs"
 BLOCK = re.compile(r"^(?:`(?P<file>[^`\n]+)`:\n\n)?```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 PROGRAM = "python3 fluxwire/run.py "
 
@@ -93,12 +89,14 @@ async def test_the_tutorial_makes_a_poll(reader: tuple[Reader, ExitStack]) -> No
     """Step by step, a client sees what the tutorial says it sees."""
     somebody, exit_stack = reader
     assert somebody.stack is not None
-    bearer = token.sign(token.read_key(somebody.data / "key"), "ada", lifetime=600, now=time.time())
 
     async def go_on() -> None:
         await asyncio.to_thread(somebody.go_on, exit_stack)
 
-    async with asyncio.timeout(LIMIT), Client(f"ws://127.0.0.1:{somebody.stack.port}/ws", bearer) as client:
+    async with (
+        asyncio.timeout(LIMIT),
+        Client(f"ws://127.0.0.1:{somebody.stack.port}/ws", somebody.stack.bearer("ada")) as client,
+    ):
         poll = client.subscribe("poll", {"poll": "lunch"})
         await poll.ready()
         assert poll.document == {"title": "Lunch", "choices": {}}
@@ -129,26 +127,8 @@ async def test_the_tutorial_makes_a_poll(reader: tuple[Reader, ExitStack]) -> No
 
 
 @pytest.mark.browser
-def test_the_tutorials_page_updates(reader: tuple[Reader, ExitStack], chromium: str) -> None:
+def test_the_tutorials_page_updates(reader: tuple[Reader, ExitStack], stage: Stage) -> None:
     """In two windows of a real browser: a vote, a row from outside and a new title show at once, without a reload."""
     somebody, exit_stack = reader
     assert somebody.stack is not None
-    child = subprocess.Popen(
-        [node_program(), str(SCENARIO), somebody.stack.lines[-1], chromium],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert child.stdout is not None
-    said: list[str] = []
-    try:
-        for line in child.stdout:
-            said.append(line.rstrip())
-            if line.startswith('{"next"'):
-                somebody.go_on(exit_stack)
-    finally:
-        child.kill()
-        code = child.wait()
-        child.stdout.close()
-    assert code == 0, "\n".join(said)
-    assert json.loads(said[-1]) == {"done": True}
+    stage.play("tutorial", somebody.stack.lines[-1], answers={"next": lambda: somebody.go_on(exit_stack)})

@@ -29,7 +29,7 @@ export function Chat({ actor, onSignOut }: Props) {
             <img src="/icon.svg" alt="" width="28" height="28" />
             {room === undefined ? <h1>Fluxwire chat</h1> : <strong>Fluxwire chat</strong>}
           </header>
-          <RoomList current={room} />
+          <RoomList current={room} actor={actor} />
           <footer className="me">
             <Avatar actor={actor} name={actor} />
             <div>

@@ -17,9 +17,10 @@ interface Props {
   members: Record<string, Member>;
 }
 
-/** Who is in the room; one's own name can be changed here. */
+/** Who is in the room; here one takes another name, and leaves. */
 export const MemberList = memo(function MemberList({ open, room, actor, members }: Props) {
   const rename = useAction(actions.rename_member);
+  const leave = useAction(actions.leave_room);
   const report = useReport();
   const all = Object.values(members).sort((a, b) => rank(a) - rank(b) || byName.compare(a.name, b.name));
   // Oneself first: that entry can be changed.
@@ -57,6 +58,11 @@ export const MemberList = memo(function MemberList({ open, room, actor, members 
         ))}
       </ul>
       {all.length > SHOWN && <p className="quiet more">and {all.length - SHOWN} more</p>}
+      {Object.hasOwn(members, actor) && (
+        <button className="plain leave" onClick={() => void leave({ room }).catch(report)}>
+          Leave this room
+        </button>
+      )}
     </aside>
   );
 });

@@ -4,16 +4,17 @@ import { memo, useEffect, useMemo, useRef, useState } from 'react';
 import { Avatar, hue } from './avatar.tsx';
 import { stores } from './chat.ts';
 import type { Member, Message } from './chat.ts';
-import { removeFailed, useFailed } from './failed.ts';
-import type { FailedMessage } from './failed.ts';
+import { useFailed } from './device.ts';
+import type { FailedMessage } from './device.ts';
 import { pieces } from './markup.ts';
 import type { Piece } from './markup.ts';
 import { dayName, Moment } from './moment.tsx';
 import { usePost } from './post.ts';
 import { isUnsent } from './predictions.ts';
-import { markRead, readUntil } from './read.ts';
-import { inOrder, itemsOf, timeOf } from './timeline.ts';
+import { markRead, readUntil, useRead } from './read.ts';
+import { inOrder, itemsOf, timeOf, unreadAmong } from './timeline.ts';
 import type { Item } from './timeline.ts';
+import { useVisible } from './visible.ts';
 
 interface Props {
   room: string;
@@ -41,10 +42,12 @@ export function MessageList({ room, actor, title, members }: Props) {
     key: (message) => message.id,
     cursor: (message) => (isUnsent(message) ? undefined : message),
   });
-  const failed = useFailed().filter((one) => one.room === room);
+  const { failed, dismiss } = useFailed(room);
   // What was new when the room was opened stays marked, until one answers.
-  const [read, setRead] = useState(() => readUntil(actor, room));
-  const [seen, setSeen] = useState(0);
+  const marks = useRead(actor);
+  const [read, setRead] = useState(() => readUntil(marks, room));
+  const arrived = useRef(false);
+  const visible = useVisible();
   const items = useMemo(() => itemsOf(rows, actor, read), [rows, actor, read]);
   const count = items.length + failed.length;
 
@@ -62,25 +65,27 @@ export function MessageList({ room, actor, title, members }: Props) {
   });
   const shown = virtual.getVirtualItems();
   const newest = rows.at(-1);
+  // What is only predicted has the time of this device, which may be early.
+  const sent = rows.findLast((one) => !isUnsent(one));
   const atEnd = virtual.isAtEnd(NEAR_END);
 
   const toEnd = () => virtual.scrollToEnd();
   useEffect(() => {
     // What one says oneself is always looked at, and so is a room that is opened.
-    if (newest?.author === actor || seen === 0) toEnd();
+    if (newest?.author === actor || !arrived.current) toEnd();
     if (newest?.author === actor) setRead(undefined);
   }, [newest?.id, failed.length]);
   useEffect(() => {
-    if (newest === undefined || !atEnd || document.visibilityState === 'hidden') return;
-    setSeen(timeOf(newest));
-    markRead(actor, room, timeOf(newest));
-  }, [newest, atEnd]);
+    if (status === 'pending' || !atEnd || !visible) return;
+    arrived.current ||= sent !== undefined;
+    markRead(actor, room, sent === undefined ? 0 : timeOf(sent));
+  }, [sent, status, atEnd, visible]);
   const first = shown[0]?.index ?? 0;
   useEffect(() => {
     if (status !== 'pending' && first < NEAR_BEGINNING) loadEarlier();
   }, [first, status, earlier]);
 
-  const unread = atEnd ? 0 : rows.filter((one) => timeOf(one) > seen && one.author !== actor).length;
+  const unread = atEnd || !arrived.current ? 0 : unreadAmong(rows, actor, readUntil(marks, room) ?? 0);
 
   return (
     <div className="messages-frame">
@@ -100,7 +105,7 @@ export function MessageList({ room, actor, title, members }: Props) {
                 style={{ transform: `translateY(${start}px)` }}
               >
                 {item && <ItemView item={item} members={members} />}
-                {lost && <Failed message={lost} />}
+                {lost && <Failed message={lost} onDismiss={() => dismiss(lost.id)} />}
               </div>
             );
           })}
@@ -144,7 +149,7 @@ const Said = memo(function Said({ message, first, name }: { message: Message; fi
       <div className="said">
         {first && (
           <header>
-            <strong className="author" dir="auto" style={{ '--hue': hue(author) } as object}>
+            <strong className="author" dir="auto" title={name} style={{ '--hue': hue(author) } as object}>
               {name}
             </strong>
             <Moment at={sent_at} />
@@ -173,10 +178,10 @@ function Unsent() {
 }
 
 /** A message that was refused, why, and what can be done about it. */
-function Failed({ message: { id, room, body, why } }: { message: FailedMessage }) {
+function Failed({ message: { room, body, why }, onDismiss }: { message: FailedMessage; onDismiss: () => void }) {
   const post = usePost(room);
   const retry = () => {
-    removeFailed(id);
+    onDismiss();
     post(body);
   };
   return (
@@ -189,7 +194,7 @@ function Failed({ message: { id, room, body, why } }: { message: FailedMessage }
         <button className="plain" onClick={retry}>
           Try again
         </button>
-        <button className="plain" onClick={() => removeFailed(id)}>
+        <button className="plain" onClick={onDismiss}>
           Discard
         </button>
       </p>

@@ -4,11 +4,15 @@ import type { FormEvent } from 'react';
 import { actions, stores } from './chat.ts';
 import type { RoomInfo } from './chat.ts';
 import { useReport } from './problem.tsx';
+import { readUntil, useRead } from './read.ts';
 import { addressOf } from './route.ts';
+import { Unread, watched } from './unread.tsx';
 
 /** Every room there is, and the way to a new one. */
-export function RoomList({ current }: { current: string | undefined }) {
+export function RoomList({ current, actor }: { current: string | undefined; actor: string }) {
   const { status, data, error } = useStore(stores.rooms({}));
+  const read = useRead(actor);
+  const looked = watched(read);
   const [filter, setFilter] = useState('');
   const all = Object.values(data?.rooms ?? {}).sort((a, b) => a.title.localeCompare(b.title));
   const shown = all.filter((one) => matches(one, filter));
@@ -32,6 +36,7 @@ export function RoomList({ current }: { current: string | undefined }) {
               <span className="room-title" dir="auto">
                 {title}
               </span>
+              {room !== current && looked.has(room) && <Unread room={room} actor={actor} read={readUntil(read, room) ?? 0} />}
             </a>
           </li>
         ))}

@@ -13,7 +13,6 @@ import { addressOf } from './route.ts';
 export function RoomPage({ room, actor }: { room: string; actor: string }) {
   const { status, data, error } = useStore(stores.room({ room }));
   const join = useAction(actions.join_room);
-  const leave = useAction(actions.leave_room);
   const rename = useAction(actions.rename_room);
   const report = useReport();
   const [membersOpen, setMembersOpen] = useState(false);
@@ -42,6 +41,7 @@ export function RoomPage({ room, actor }: { room: string; actor: string }) {
     );
   }
   const { members } = data;
+  const count = Object.keys(members).length;
   const inside = Object.hasOwn(members, actor);
 
   return (
@@ -62,13 +62,8 @@ export function RoomPage({ room, actor }: { room: string; actor: string }) {
           aria-expanded={membersOpen}
           onClick={() => setMembersOpen(!membersOpen)}
         >
-          {Object.keys(members).length === 1 ? '1 member' : `${Object.keys(members).length} members`}
+          {count === 1 ? '1 member' : `${count} members`}
         </button>
-        {inside && (
-          <button className="plain" onClick={() => void leave({ room }).catch(report)}>
-            Leave
-          </button>
-        )}
       </header>
       <Offline />
       <MessageList room={room} actor={actor} title={title} members={members} />

@@ -47,6 +47,17 @@ export function itemsOf(messages: readonly Message[], actor: string, read?: numb
   return items;
 }
 
+/** How many messages others have sent since all was read. */
+export function unreadAmong(messages: readonly Message[], actor: string, read: number): number {
+  let count = 0;
+  for (let index = messages.length - 1; index >= 0; index -= 1) {
+    const message = messages[index] as Message;
+    if (timeOf(message) <= read) break;
+    if (message.author !== actor) count += 1;
+  }
+  return count;
+}
+
 /** When it was sent, in milliseconds since 1970. */
 export function timeOf(message: Message): number {
   return when(message).at;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Message } from '../src/chat.ts';
-import { inOrder, itemsOf } from '../src/timeline.ts';
+import { inOrder, itemsOf, unreadAmong } from '../src/timeline.ts';
 
 function message(id: string, author: string, sent_at: string): Message {
   return { id, author, body: '', sent_at };
@@ -50,4 +50,16 @@ test('what others said since all was read is marked once, and what one said ones
   ];
   expect(asText(messages, Date.parse('2026-11-22T10:00:00Z'))).toBe('[22]AB!Cd');
   expect(asText(messages, Date.parse('2026-11-22T10:00:03Z'))).toBe('[22]ABCd');
+});
+
+test('unread is what others said since', () => {
+  const messages = [
+    message('a', 'ada', '2026-11-22T10:00:00Z'),
+    message('b', 'ada', '2026-11-22T10:00:01Z'),
+    message('c', 'me', '2026-11-22T10:00:02Z'),
+    message('d', 'bob', '2026-11-22T10:00:03Z'),
+  ];
+  expect(unreadAmong(messages, 'me', Date.parse('2026-11-22T10:00:00Z'))).toBe(2);
+  expect(unreadAmong(messages, 'me', Date.parse('2026-11-22T10:00:03Z'))).toBe(0);
+  expect(unreadAmong(messages, 'me', 0)).toBe(3);
 });
