@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bench.figures import Figure
 from bench.harness import Options
+from bench.processes import Broken
 
 from .crowd import Crowd
 from .fan_out import FIGURES, fan_out
@@ -34,6 +35,14 @@ def run(options: Options) -> Iterator[Figure]:
     with tempfile.TemporaryDirectory(prefix="fluxwire-bench-") as folder:
         most = max(plan.connections, plan.hold_connections)
         crowd = Crowd(connections=plan.connections, most=most, folder=Path(folder))
+        broken = []
         for figures, measure in PARTS:
-            if options.wants(*figures):
+            if not options.wants(*figures):
+                continue
+            try:
                 yield from measure(crowd, plan, options)
+            except (Broken, OSError) as exc:  # the other parts are worth as much
+                options.say(f"  {measure.__name__}: {exc}")
+                broken.append(measure.__name__)
+        if broken:
+            raise Broken(f"not measured: {', '.join(broken)}")

@@ -48,13 +48,13 @@ async def listen(reader: asyncio.StreamReader) -> None:
     """Read answers as long as they are good."""
     while status := await reader.readline():
         if status.split()[1][:1] != b"2":
-            raise SystemExit(f"the server answers {status.decode().strip()}")
+            raise ConnectionError(f"the server answers {status.decode().strip()}")
         size = 0
         while (line := await reader.readline()) not in {b"\r\n", b""}:
             name, _, value = line.partition(b":")
             size = int(value) if name.lower() == b"content-length" else size
         await reader.readexactly(size)
-    raise SystemExit("the server has closed the connection")
+    raise ConnectionError("the server has closed the connection")
 
 
 if __name__ == "__main__":
