@@ -8,7 +8,6 @@ two.
 import asyncio
 import json
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -22,15 +21,13 @@ from fluxwire.stack.ports import free_port
 from fluxwire.stack.process import Program
 from fluxwire.stack.valkey import Valkey
 
-from .contenders import NCHAN, PEERS, nchan_missing, node_missing
+from .contenders import NCHAN, PEERS, centrifugo_missing, centrifugo_program, nchan_missing, node_missing
 from .database import CHAT, START_LIMIT, Cluster
 from .processes import HERE, Broken
 from .stack import listens, stack
 from .wires import CentrifugoWire, FluxwireWire, NchanWire, PlainWire, Size, SocketIoWire, Wire
 
 SCRIPTS = PEERS / "chat"
-CENTRIFUGO = "FLUXWIRE_BENCH_CENTRIFUGO"
-"""Environment variable: the path of Centrifugo, if it is not on PATH."""
 ROOMS_AND_MEMBERS = """
 insert into chat.room select 'r' || i, 'r' || i, 'x', now() from generate_series(0, {rooms} - 1) as i;
 insert into chat.member
@@ -112,6 +109,8 @@ def nchan(servers: Cluster, folder: Path, size: Size) -> Iterator[Chat]:
 def centrifugo(servers: Cluster, folder: Path, size: Size) -> Iterator[Chat]:
     """Centrifugo, one process, whose publish proxy is the poster."""
     program = centrifugo_program()
+    if program is None:
+        raise Missing(centrifugo_missing())
     with _each("poster", _node("poster.mjs"), 1, folder, _tables(servers, size)) as ((poster,), pids):
         port = free_port()
         rights = {"allow_subscribe_for_client": True, "allow_subscribe_for_anonymous": True}
@@ -150,19 +149,6 @@ def _node(script: str, *arguments: str | Path) -> Callable[[int], Command]:
     if missing := node_missing():
         raise Missing(missing)
     return lambda port: ("node", SCRIPTS / script, str(port), *arguments)
-
-
-def centrifugo_program() -> str:
-    """The path of Centrifugo.
-
-    Raises:
-        Missing: It is not here.
-
-    """
-    found = os.environ.get(CENTRIFUGO) or shutil.which("centrifugo")
-    if found is None:
-        raise Missing(f"Centrifugo is neither on PATH nor named by {CENTRIFUGO}")
-    return found
 
 
 def _tables(servers: Cluster, size: Size) -> Mapping[str, str]:

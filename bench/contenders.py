@@ -6,6 +6,7 @@ connection, because they are programs of others, get it from ``bench.peers.relay
 """
 
 import functools
+import json
 import os
 import shutil
 import signal
@@ -22,6 +23,8 @@ from .processes import HERE, LOAD_CORE, SERVER_CORE, Process, compiled, running
 from .sessions import request, text
 
 PEERS = HERE / "peers"
+CENTRIFUGO = "FLUXWIRE_BENCH_CENTRIFUGO"
+"""Environment variable: the path of Centrifugo, if it is not on PATH."""
 NCHAN = Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
 
 
@@ -39,8 +42,11 @@ class Contender:
     """Their request for the upgrade, and what comes after it."""
     frames: int = 0
     """How many text frames a client has read when it has come in."""
-    ready: bool = True
-    """Whether it says so by itself and takes orders; else ``bench.peers.relay`` posts to ``/publish`` for it."""
+    posted: tuple[str, str] | None = None
+    """Of a server that neither says ``ready`` nor takes orders: where to and which file of the folder
+    ``bench.peers.relay`` posts for it."""
+    lines: bool = False
+    """Whether messages are lines, several of which may come in one frame."""
     missing: Callable[[], str | None] = lambda: None
     """What to tell whoever waits if it cannot be measured here; may install what it takes."""
 
@@ -69,14 +75,18 @@ def contending(contender: Contender, folder: Path) -> Iterator[tuple[Process, Pr
     ports = Ports(free_port(), free_port())
     with ExitStack() as stack:
         # nginx in one process frees something twice when it is asked to end.
-        end = signal.SIGTERM if contender.ready else signal.SIGKILL
+        end = signal.SIGTERM if contender.posted is None else signal.SIGKILL
         server = stack.enter_context(running(contender.start(ports, folder), core=SERVER_CORE, end=end))
-        if contender.ready:
+        if contender.posted is None:
             server.line()
         else:
-            relay: list[str | Path] = [sys.executable, "-m", "bench.peers.relay", *ports.words(), folder / "update"]
+            path, file = contender.posted
+            relay: list[str | Path] = [sys.executable, "-m", "bench.peers.relay", *ports.words(), path, folder / file]
             stack.enter_context(running(relay, core=LOAD_CORE)).line()
-        yield server, stack.enter_context(running([compiled("load"), *ports.words()], core=LOAD_CORE))
+        load = stack.enter_context(running([compiled("load"), *ports.words()], core=LOAD_CORE))
+        if contender.lines:
+            load.order("lines")
+        yield server, load
 
 
 def _node(script: str, given: str) -> Callable[[Ports, Path], list[str | Path]]:
@@ -120,6 +130,35 @@ def _nchan(ports: Ports, folder: Path) -> list[str | Path]:
     return ["nginx", "-p", folder, "-c", configuration]
 
 
+def centrifugo_program() -> str | None:
+    """Find Centrifugo, or None."""
+    return os.environ.get(CENTRIFUGO) or shutil.which("centrifugo")
+
+
+def centrifugo_missing() -> str | None:
+    """What to say if there is no Centrifugo."""
+    return None if centrifugo_program() else f"Centrifugo is neither on PATH nor named by {CENTRIFUGO}"
+
+
+def centrifugo_settings(port: int) -> dict[str, dict[str, object]]:
+    """Of one process without a broker, where everybody may subscribe; no heartbeat during a run."""
+    return {
+        "http_server": {"address": "127.0.0.1", "port": port},
+        "log": {"level": "error"},
+        "client": {"insecure": True, "allowed_origins": ["*"], "ping_interval": "1h"},
+        "http_api": {"insecure": True},
+        "channel": {"without_namespace": {"allow_subscribe_for_client": True, "allow_subscribe_for_anonymous": True}},
+    }
+
+
+def _centrifugo(ports: Ports, folder: Path) -> list[str | Path]:
+    configuration = folder / "centrifugo.json"
+    configuration.write_text(json.dumps(centrifugo_settings(ports.clients)), encoding="utf-8")
+    message = {"channel": "room", "data": json.loads((folder / "update").read_bytes())}
+    (folder / "publish.json").write_text(json.dumps(message), encoding="utf-8")
+    return [centrifugo_program() or "centrifugo", "--config", configuration]
+
+
 CONTENDERS = {
     "c": Contender("a C loop of send()", lambda ports, folder: [compiled("floor"), *ports.words(), folder / "frame"]),
     "front": Contender(
@@ -143,6 +182,16 @@ CONTENDERS = {
         "websockets.broadcast",
         lambda ports, folder: [sys.executable, "-m", "bench.peers.broadcast", *ports.words(), folder / "update"],
     ),
-    "nchan": Contender("nchan in nginx", _nchan, ready=False, missing=nchan_missing),
+    "nchan": Contender("nchan in nginx", _nchan, posted=("/publish", "update"), missing=nchan_missing),
+    "centrifugo": Contender(
+        "Centrifugo",
+        _centrifugo,
+        session="centrifugo",
+        says=(request("/connection/websocket"), text('{"id":1,"connect":{}}\n{"id":2,"subscribe":{"channel":"room"}}')),
+        frames=2,
+        posted=("/api/publish", "publish.json"),
+        lines=True,
+        missing=centrifugo_missing,
+    ),
 }
 """By the name that figures have."""

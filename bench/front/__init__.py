@@ -1,4 +1,4 @@
-"""``bench front``: a real front beside a C loop of send(), node, ws, Socket.IO 4, websockets and nchan.
+"""``bench front``: a real front beside a C loop of send(), node, ws, Socket.IO 4, websockets, nchan, Centrifugo.
 
 The front is behind a bus that answers by itself (``bench.served``): neither Redis nor Postgres is in its figures.
 """

@@ -26,6 +26,7 @@ TARGETS = {
     ("fanout", "ws"): ">= 1.1",
     ("fanout", "websockets"): ">= 1.1",
     ("fanout", "nchan"): ">= 1.1",
+    ("fanout", "centrifugo"): ">= 1.1",
     ("tick10", "c"): ">= 0.8",
     ("tick10", "node"): ">= 1.1",
     ("tick10", "socketio"): ">= 12",

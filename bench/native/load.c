@@ -14,6 +14,7 @@
  *                           back, which takes FRAMES text frames, and one goes from its room to the next of ROOMS
  *   steady SECONDS RATE BYTE  send a byte to the server RATE times a second, whatever comes of it
  *   ask BYTE                send a byte to the server, which answers for itself
+ *   lines                   count lines of text frames, not frames: the server puts several messages into one
  *   cut                     drop all connections at once, without a goodbye
  */
 #include "clients.h"
@@ -34,7 +35,7 @@ struct connection {
 };
 
 static struct connection connections[MOST];
-static int count, epoll, control;
+static int count, epoll, control, by_line;
 static uint64_t frames, bytes, lost;
 static char buffer[1 << 18];
 
@@ -56,6 +57,8 @@ static void follow(struct connection *c, const uint8_t *data, size_t size) {
   while (size) {
     if (c->skip) {
       uint64_t part = c->skip < size ? c->skip : size;
+      if (by_line && c->counted)
+        for (const uint8_t *at = data; (at = memchr(at, '\n', data + part - at)); at++) c->frames++, frames++;
       c->skip -= part, data += part, size -= part;
     } else {
       c->header[c->headed++] = *data++, size--;
@@ -285,6 +288,7 @@ int main(int argc, char **argv) {
     else if (sscanf(line, "hold %lf", &seconds) == 1) hold(seconds);
     else if (sscanf(line, "steady %lf %lf %d", &seconds, &rate, &a) == 3) steady(seconds, rate, a);
     else if (sscanf(line, "ask %d", &a) == 1) ask(a), printf("{}\n");
+    else if (!strncmp(line, "lines", 5)) by_line = 1, printf("{}\n");
     else if (!strncmp(line, "cut", 3)) cut();
     else printf("{}\n");
     fflush(stdout);

@@ -1,7 +1,7 @@
 """Takes orders for a server that takes none: a byte k on the control connection is k updates posted to it over HTTP.
 
-``python -m bench.peers.relay PORT CONTROL_PORT FILE``. It says ``ready`` when the server listens, posts what is in the
-file to ``/publish``, and ends when the control connection is closed.
+``python -m bench.peers.relay PORT CONTROL_PORT PATH FILE``. It says ``ready`` when the server listens, posts what is in
+the file, and ends when the control connection is closed.
 """
 
 import asyncio
@@ -12,14 +12,12 @@ START_LIMIT = 20.0  # seconds
 RETRY = 0.05  # seconds
 
 
-async def main(port: int, control_port: int, update: bytes) -> None:
+async def main(port: int, control_port: int, path: str, update: bytes) -> None:
     """Pass orders on until there are no more."""
     async with asyncio.timeout(START_LIMIT):
         reader, writer = await connected(port)
-    head = (
-        f"POST /publish HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(update)}"
-    )
-    post = head.encode() + b"\r\n\r\n" + update
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    post = f"{head}Content-Length: {len(update)}\r\n\r\n".encode() + update
     ended = asyncio.Event()
 
     async def obey(orders: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
@@ -58,4 +56,4 @@ async def listen(reader: asyncio.StreamReader) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]).read_bytes()))
+    asyncio.run(main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], Path(sys.argv[4]).read_bytes()))

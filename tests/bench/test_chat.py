@@ -5,6 +5,7 @@ import shutil
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
+from typing import cast
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -13,7 +14,8 @@ from websockets.asyncio.server import ServerConnection, serve
 from bench import chat, chats
 from bench.chat import Plan, Side, Try, run
 from bench.chats import Chat
-from bench.contenders import PEERS
+from bench.contenders import CENTRIFUGO, PEERS
+from bench.database import Cluster
 from bench.harness import Options
 from bench.processes import compiled, running
 from bench.wires import PlainWire, Size
@@ -119,6 +121,6 @@ def test_chats_can_be_measured(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_who_cannot_be_had_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Said so, and why."""
     monkeypatch.setenv("PATH", "")
-    monkeypatch.delenv(chats.CENTRIFUGO, raising=False)
-    with pytest.raises(chats.Missing, match="FLUXWIRE_BENCH_CENTRIFUGO"):
-        chats.centrifugo_program()
+    monkeypatch.delenv(CENTRIFUGO, raising=False)
+    with pytest.raises(chats.Missing, match=CENTRIFUGO), chats.centrifugo(cast("Cluster", None), Path(), FEW.size):
+        pass
