@@ -1,8 +1,16 @@
-"""``bench replay``: how fast a log builds its database anew, beside the hand-written insert of ``bench sql``."""
+"""``bench replay``: how fast a log builds its database anew, beside the hand-written insert of ``bench sql``.
+
+And with how much memory: ``fluxwire replay`` runs as it is, and is watched with both sessions of the database it has.
+"""
 
 import asyncio
+import os
+import statistics
+import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 
 import asyncpg  # noqa: TID251 -- what is measured is the database, with nobody between
 
@@ -10,19 +18,37 @@ from fluxwire.log.differences import differences
 from fluxwire.log.logged import DatabaseLog, Until
 from fluxwire.log.replay import replay
 from fluxwire.log.target import Target
-from multiplexer.engine import SESSION
+from multiplexer.engine import DISPATCH, SESSION, Sent
 
-from .database import Cluster, cluster
-from .figures import Figure, alone, compared
+from .database import CHAT, Cluster, cluster
+from .figures import Curve, Figure, alone, compared
 from .harness import Options, in_turn
-from .sql import BATCH, BY_HAND, BY_HAND_TABLES, FLOOR_CLIENTS, ROOMS_AND_MEMBERS, Sender
+from .processes import Broken, private
+from .sql import BATCH, BY_HAND, BY_HAND_TABLES, FLOOR_CLIENTS, MEMBERS, ROOMS, ROOMS_AND_MEMBERS, Sender
+
+FILLED = 500
+"""Actions of one batch, where a log is made for its length alone."""
+LOOK = 0.25
+"""Seconds between two looks at what is held."""
+POINTS = 200
+"""Most that a curve has."""
+WORKER = """
+select pid from pg_stat_activity
+where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()
+order by backend_start limit 1
+"""
 
 
 def run(options: Options) -> Iterator[Figure]:
     """Measure the figures of ``replay``."""
+    if options.wants("replay.per_s", "replay.vs_insert", "replay.verify_share"):
+        yield from _rate(options)
+    if options.wants("replay.memory_growth_kb"):
+        yield _memory(options)
+
+
+def _rate(options: Options) -> Iterator[Figure]:
     rounds, batches, seconds = (2, 20, 2) if options.quick else (5, 500, 10)
-    if not options.wants("replay.per_s", "replay.vs_insert", "replay.verify_share"):
-        return
     with cluster() as servers:
         source = servers.database()
         asyncio.run(_act(source, batches))
@@ -86,5 +112,77 @@ async def _replay(source: str, into: str) -> int:
     try:
         async with Target.open(into) as target, connection.transaction(isolation="repeatable_read"):
             return await replay(DatabaseLog(connection), target, Until(), lambda _done, _total: None)
+    finally:
+        await connection.close()
+
+
+def _memory(options: Options) -> Figure:
+    actions = 10_000 if options.quick else 1_000_000
+    with cluster() as servers:
+        source, target = servers.database(), servers.database()
+        asyncio.run(_fill(source, actions))
+        asyncio.run(_execute(target, ROOMS_AND_MEMBERS))
+        options.say(f"  a log of {actions:,} actions is there")
+        environment = {**os.environ, "DATABASE_URL": source}
+        command = [sys.executable, "-m", "fluxwire", "replay", "--into", target, "--application", str(CHAT)]
+        with subprocess.Popen(
+            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as process:
+            held = asyncio.run(_watch(process, source, target))
+    if process.returncode != 0:
+        raise Broken(f"the replay ended with {process.returncode}")
+    for name, course in held.items():
+        options.say(f"  {name}: {course[0][1]:.1f} MB at first, {course[-1][1]:.1f} MB at last")
+    growth = sum(map(_growth, held.values())) * 1024
+    curves = [Curve(name, "actions", "MB", course[:: -(-len(course) // POINTS)]) for name, course in held.items()]
+    return alone("replay.memory_growth_kb", [growth], "KB", "<= 4096", curves=curves)
+
+
+def _growth(course: list[tuple[float, float]]) -> float:
+    """How much more was held in the last third than in the second, in the median."""
+    third = len(course) // 3
+    second, last = course[third : 2 * third], course[-third:]
+    return statistics.median(held for _, held in last) - statistics.median(held for _, held in second)
+
+
+async def _fill(url: str, actions: int) -> None:
+    """Make a log of so many messages, as fast as it goes."""
+    connection = await asyncpg.connect(url, server_settings={**SESSION, "synchronous_commit": "off"})
+    await connection.execute(ROOMS_AND_MEMBERS)
+    term = await connection.fetchval("select flux.take_lead(term, 'bench') from flux.term")
+    for start in range(0, actions, FILLED):
+        sent = [
+            Sent(
+                f"u{number % MEMBERS}", "{}", "bench", 0, number // MEMBERS + 1, "post_message",
+                f'{{"room": "r{number % ROOMS}", "body": "hello, this is message {number} of usual length"}}',
+                refusal=None,
+            )
+            for number in range(start, start + FILLED)
+        ]  # fmt: skip
+        row = await connection.fetchrow(DISPATCH, term, sent, None)
+        assert row is not None
+        assert {outcome["status"] for outcome in row["outcomes"]} == {"ok"}, row["outcomes"][0]
+    await connection.close()
+
+
+async def _watch(process: subprocess.Popen[bytes], source: str, target: str) -> dict[str, list[tuple[float, float]]]:
+    """Look at what is held while a replay runs: how far it is, and MB, of each of the three."""
+    held: dict[str, list[tuple[float, float]]] = {name: [] for name in ("replay", "its session", "that of the log")}
+    async with _looking(source) as of_log, _looking(target) as of_target:
+        while process.poll() is None:
+            pids = [process.pid, *[await side.fetchval(WORKER) for side in (of_target, of_log)]]
+            done = await of_target.fetchval("select seq from flux.latest()")
+            if done and None not in pids:
+                for course, pid in zip(held.values(), pids, strict=True):
+                    course.append((done, private(pid) / 1e6))
+            await asyncio.sleep(LOOK)
+    return {name: [point for point in course if point[1]] for name, course in held.items()}
+
+
+@asynccontextmanager
+async def _looking(url: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
+    connection = await asyncpg.connect(url)
+    try:
+        yield connection
     finally:
         await connection.close()
