@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -149,7 +149,7 @@ class DatabaseLog:
         """Tell the number of the last action to take; 0 if there is none."""
         return int(await self._connection.fetchval(LAST, until.seq, until.at) or 0)
 
-    async def read(self, first: int, until: Until) -> AsyncIterator[list[Logged]]:
+    async def read(self, first: int, until: Until) -> AsyncGenerator[list[Logged], None]:
         """Go through it from an action on, some at a time.
 
         Args:
@@ -223,7 +223,7 @@ class ExportedLog:
             last = entries[-1].seq
         return last
 
-    async def read(self, first: int, until: Until) -> AsyncIterator[list[Logged]]:
+    async def read(self, first: int, until: Until) -> AsyncGenerator[list[Logged], None]:
         """Go through it from an action on, some at a time.
 
         Args:

@@ -11,7 +11,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing, suppress
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +26,7 @@ from fluxwire.log.archive import exported
 from fluxwire.log.baseline import restore
 from fluxwire.log.command import instant
 from fluxwire.log.foreign import ForeignWrite, told
-from fluxwire.log.logged import DatabaseLog, Log, Logged, Until
+from fluxwire.log.logged import DatabaseLog, Log, Logged, Position, Until
 from fluxwire.log.target import Divergence, Target, stop
 from fluxwire.stack import account, state
 from fluxwire.stack.database import connect, database_url
@@ -85,19 +85,29 @@ async def replay(
             "Begin with nothing, or with an earlier baseline: --from BASELINE.",
         )
     show(position.seq, last)
-    async with aclosing(_ahead(log.read(position.seq, until))) as chunks:
+    seq = position.seq
+    async with aclosing(_ahead(_checked(log, position, until))) as chunks:
+        async for entries in chunks:
+            for batch in _batches(entries, look):
+                await target.run(batch, diverged)
+                seq = batch[-1].seq
+                show(seq, last)
+                if look is not None and look.at(batch[-1]):
+                    await look.now(batch[-1])
+    return seq
+
+
+async def _checked(log: Log, position: Position, until: Until) -> AsyncGenerator[list[Logged], None]:
+    """Read a log behind a position, and check that it goes on there."""
+    async with aclosing(log.read(position.seq, until)) as chunks:
         async for entries in chunks:
             if entries[0].seq == position.seq:
                 if entries[0].link != position.link:
                     raise StackError("The database to build has a log of its own.", "Give an empty one: --into DSN.")
                 del entries[0]
             position = position.before(entries)
-            for batch in _batches(entries, look):
-                await target.run(batch, diverged)
-                show(batch[-1].seq, last)
-                if look is not None and look.at(batch[-1]):
-                    await look.now(batch[-1])
-    return position.seq
+            if entries:
+                yield entries
 
 
 def _batches(entries: Sequence[Logged], look: Look | None) -> Iterator[Sequence[Logged]]:
@@ -108,8 +118,8 @@ def _batches(entries: Sequence[Logged], look: Look | None) -> Iterator[Sequence[
             start = end
 
 
-async def _ahead(chunks: AsyncIterator[list[Logged]]) -> AsyncGenerator[list[Logged], None]:
-    """Read the next chunk while the one before it is worked on."""
+async def _ahead(chunks: AsyncGenerator[list[Logged], None]) -> AsyncGenerator[list[Logged], None]:
+    """Read and check the next chunk while the one before it is worked on."""
     coming = asyncio.ensure_future(anext(chunks, None))
     try:
         while entries := await coming:
@@ -117,8 +127,9 @@ async def _ahead(chunks: AsyncIterator[list[Logged]]) -> AsyncGenerator[list[Log
             yield entries
     finally:
         coming.cancel()
-        with suppress(asyncio.CancelledError):
+        with suppress(asyncio.CancelledError, StackError):
             await coming
+        await chunks.aclose()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
