@@ -2,6 +2,7 @@
  * A Fluxwire client: wires the pure parts to a socket, a clock, a page and one timer.
  */
 import { makeActions } from './actions.ts';
+import { anyWay } from './any-way.ts';
 import { makeConnection } from './connection.ts';
 import type { Effect, Event, State } from './connection.ts';
 import { fault } from './errors.ts';
@@ -19,7 +20,6 @@ import type { StoreState } from './subscription.ts';
 import { GRACE_MS, makeSubscriptions } from './subscriptions.ts';
 import type { KeptStore, StoreFrame } from './subscriptions.ts';
 import { timeLeft } from './token.ts';
-import { anyWay } from './transport.ts';
 import type { Socket, Transport } from './transport.ts';
 
 export interface ClientOptions {

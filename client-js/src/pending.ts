@@ -138,7 +138,7 @@ export function makePending(lookup: Lookup): Pending {
 
   const reached = (store: Store, need: Need): boolean => {
     // Given up meanwhile: nobody sees it.
-    if (store.wishes.size === 0) return true;
+    if (lookup.byKey(store.key) !== store) return true;
     if (need === 'live') return isLive(store);
     const { position } = store;
     return position !== undefined && (position.epoch !== need.epoch || position.version >= need.version);

@@ -3,12 +3,12 @@
  *
  * It sees frames and nothing else, so that the client knows nothing of it, and can keep them back as a bad network would.
  */
+import { anyWay } from './any-way.ts';
 import type { Client } from './client.ts';
 import type { Down, Up } from './frames.ts';
 import type { Json, JsonObject } from './json.ts';
 import { applyPatch } from './patch.ts';
 import type { Operation } from './patch.ts';
-import { anyWay } from './transport.ts';
 import type { Socket, SocketListener, Transport } from './transport.ts';
 
 /** A version of a store that came. */

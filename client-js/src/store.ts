@@ -6,7 +6,6 @@
 import { applyPatch, PatchError } from './patch.ts';
 import type { Snapshot, Subscribed, Update } from './frames.ts';
 import type { Json } from './json.ts';
-import type { Subscription } from './subscription.ts';
 
 /** Where a document stands: what a subscription names to resume (§3). */
 export interface Position {
@@ -18,8 +17,6 @@ export interface Position {
 export interface Store {
   /** The store key, as the front names it. */
   readonly key: string;
-  /** Who wishes for it. */
-  readonly wishes: Set<Subscription>;
   /** What the front says; `undefined` until there is anything to show. */
   document: Json | undefined;
   /** The document as pending actions will probably leave it; `undefined` if none predicts anything. */
@@ -37,7 +34,7 @@ export interface Store {
  * @param position - Where it stands, if that is known.
  */
 export function makeStore(key: string, document?: Json, position?: Position): Store {
-  return { key, wishes: new Set(), document, predicted: undefined, position, feed: 'nothing', target: 0 };
+  return { key, document, predicted: undefined, position, feed: 'nothing', target: 0 };
 }
 
 /** True while the document is as new as the front's. */

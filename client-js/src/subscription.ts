@@ -23,7 +23,12 @@ export interface StoreState<Document = Json> {
 /** A store that nobody has asked for yet. */
 export const PENDING: StoreState<never> = { status: 'pending', data: undefined, version: undefined, error: undefined };
 
-/** Several may turn out to have one store key; they then share its {@link Store}. */
+/** A store and the wishes for it: several may turn out to have one store key. */
+export interface Held extends Store {
+  readonly wishes: Set<Subscription>;
+}
+
+/** One name with parameters, and who listens. */
 export interface Subscription {
   readonly name: string;
   readonly params: JsonObject;
@@ -33,7 +38,7 @@ export interface Subscription {
   /** The id on this connection, from when it is sent. */
   id?: number | undefined;
   /** The store, once the front has said which it is. */
-  store?: Store | undefined;
+  store?: Held | undefined;
   error?: FluxError | undefined;
   /** When it is given up, once nobody listens; in milliseconds, `Infinity` before. */
   releaseAt: number;

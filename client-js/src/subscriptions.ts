@@ -14,7 +14,7 @@ import type { Entry, Pending } from './pending.ts';
 import { begin, follow, forget, makeStore, replace } from './store.ts';
 import type { Position, Store } from './store.ts';
 import { PENDING, refresh } from './subscription.ts';
-import type { StoreState, Subscription } from './subscription.ts';
+import type { Held, StoreState, Subscription } from './subscription.ts';
 
 /** How long a store is kept after its last listener left: a page change often asks for it again. */
 export const GRACE_MS = 5_000;
@@ -90,7 +90,7 @@ export function makeSubscriptions(graceMs: number = GRACE_MS): Subscriptions {
   /** Documents of stores that nobody holds now, by name and parameters. */
   const remembered = new Map<string, { kept: KeptStore; state: StoreState }>();
   /** By store key. */
-  const stores = new Map<string, Store>();
+  const stores = new Map<string, Held>();
   /** Not sent yet. */
   const asking = new Set<Subscription>();
   const leaving: number[] = [];
@@ -109,8 +109,8 @@ export function makeSubscriptions(graceMs: number = GRACE_MS): Subscriptions {
     byKey: (key) => stores.get(key),
   });
 
-  const stir = (store: Store): void => {
-    for (const subscription of store.wishes) stirred.add(subscription);
+  const stir = ({ key }: Store): void => {
+    for (const subscription of stores.get(key)?.wishes ?? []) stirred.add(subscription);
   };
 
   const detach = (subscription: Subscription): void => {
@@ -120,12 +120,15 @@ export function makeSubscriptions(graceMs: number = GRACE_MS): Subscriptions {
     if (store?.wishes.size === 0) stores.delete(store.key);
   };
 
-  const attach = (subscription: Subscription, key: string, resumed = false): Store => {
+  const attach = (subscription: Subscription, key: string, resumed = false): Held => {
     const before = subscription.store;
     if (before?.key !== key) detach(subscription);
     // Should a wish lead to another key than before, its old document stays until the snapshot comes; or for good, if the
     // front goes on from it: who read it over HTTP was not told its key.
-    const store = stores.get(key) ?? makeStore(key, before?.document, resumed ? before?.position : undefined);
+    const store = stores.get(key) ?? {
+      ...makeStore(key, before?.document, resumed ? before?.position : undefined),
+      wishes: new Set<Subscription>(),
+    };
     stores.set(key, store);
     store.wishes.add(subscription);
     return (subscription.store = store);
@@ -145,7 +148,7 @@ export function makeSubscriptions(graceMs: number = GRACE_MS): Subscriptions {
   };
 
   /** §3: a gap, which a front never makes. Subscribe anew, without epoch and version. */
-  const anew = (store: Store): void => {
+  const anew = (store: Held): void => {
     forget(store);
     for (const subscription of store.wishes) {
       leave(subscription);

@@ -6,6 +6,7 @@
  * actions never go through another tab: a follower sends them by requests of its own, under its own client id and
  * numbers (docs/http.md), so that they take effect exactly once whoever leads.
  */
+import { anyWay } from './any-way.ts';
 import { adviceFor } from './codes.ts';
 import { randomId } from './id.ts';
 import type { Hello, Up, Wanted } from './frames.ts';
@@ -17,7 +18,6 @@ import { makeLetters } from './letters.ts';
 import { makeSwitchboard } from './switchboard.ts';
 import type { Port } from './switchboard.ts';
 import { claimsOf } from './token.ts';
-import { anyWay } from './transport.ts';
 import type { Socket, SocketListener, Transport } from './transport.ts';
 
 export interface TabsOptions {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { anyWay } from '../src/any-way.ts';
 import type { SocketListener } from '../src/transport.ts';
-import { anyWay } from '../src/transport.ts';
 
 const { load } = vi.hoisted(() => ({ load: vi.fn() }));
 vi.mock('../src/fallback.ts', () => ({
