@@ -8,7 +8,6 @@ import type { Effect, Event, State } from './connection.ts';
 import { fault } from './errors.ts';
 import type { FluxError } from './errors.ts';
 import { DEFAULT_MAX_FRAME, encode } from './frames.ts';
-import type { Down } from './frames.ts';
 import { randomId } from './id.ts';
 import { isObject } from './json.ts';
 import type { Json, JsonObject } from './json.ts';
@@ -25,8 +24,11 @@ import type { Socket, Transport } from './transport.ts';
 export interface ClientOptions {
   /** Where a front listens, for example `wss://example.org/ws`. */
   url: string;
-  /** The token, or a function that brings one: for each connection, and before the last one it brought expires. */
-  token: string | (() => Promise<string>);
+  /**
+   * The token, or a function that brings one: for each connection, and before the last one it brought expires. None is
+   * given where the browser sends it in a cookie.
+   */
+  token?: string | (() => Promise<string>);
   /** Opens sockets; unless given, WebSocket, or plain HTTP where that does not come through. */
   transport?: Transport;
   /** Predictions for actions whose callers give none; after a reload these are the only ones. */
@@ -102,6 +104,8 @@ export interface Client {
   dehydrate(): KeptStore[];
   /** Show documents of before until the front has newer ones. */
   hydrate(stores: readonly KeptStore[]): void;
+  /** Have the whole of a store that is held sent anew; until it comes, what is there is shown as `stale`. */
+  renew(ref: StoreRef<unknown>): void;
   /** Try again now: after `signed out` or `stopped`, or to cut a wait short. */
   connect(): void;
   /**
@@ -156,24 +160,24 @@ export function createClient(options: ClientOptions): Client {
   let tellAt = Infinity;
   /** Until when the page has a rest from being told. */
   let rest = 0;
-  let pauseAt = Infinity;
   let paused = false;
+  let pausing: ReturnType<typeof setTimeout> | undefined;
 
   const now = (): number => performance.now();
   const closed = (): FluxError => fault('closed', 'The client was closed.');
   const subscriptions = makeSubscriptions(graceMs);
   const { pending } = subscriptions;
-  const actions = makeActions({
+  const { outbox, add, adopt: takeOver } = makeActions({
     makeId: randomId,
     random: Math.random,
     journal: persistence,
     subscriptions,
     predictions: new Map(predictions.map(({ name, run }) => [name, run])),
     now,
-    onLateError: options.onLateError ?? (() => undefined),
+    onLateError: options.onLateError,
   });
   const connection = makeConnection({
-    client: () => actions.current.client,
+    client: outbox.hello,
     actor: persistence?.actor,
     renewable: typeof token === 'function',
     random: Math.random,
@@ -181,61 +185,50 @@ export function createClient(options: ClientOptions): Client {
 
   const take = (event: Event): void => {
     const effects = connection.take(event, now());
-    for (const effect of effects) perform(effect);
+    for (const effect of effects) perform[effect.type](effect as never);
     if (effects.some((effect) => effect.type === 'frame' && effect.frame.type === 'update')) tellInTurn();
     else tell();
     show();
     schedule();
   };
 
-  const perform = (effect: Effect): void => {
-    if (effect.type === 'authorise') void authorise(effect.attempt);
-    else if (effect.type === 'open') open(effect.attempt, effect.failures);
-    else if (effect.type === 'send') socket?.send(effect.text);
-    else if (effect.type === 'close') {
+  /** What each effect asks for. */
+  const perform: { [Type in Effect['type']]: (effect: Extract<Effect, { type: Type }>) => void } = {
+    authorise: async ({ attempt }) => {
+      let event: Event = { type: 'no token', attempt };
+      try {
+        const value = await (typeof token === 'function' ? token() : token);
+        event = { type: 'token', attempt, token: value, goodFor: timeLeft(value) };
+      } catch {
+        // The connection asks again.
+      }
+      take(event);
+    },
+    open({ attempt, failures, token }) {
+      const listener = {
+        opened: () => take({ type: 'opened', attempt }),
+        message: (text: string) => take({ type: 'message', attempt, text }),
+        closed: (code: number, reason: string) => take({ type: 'closed', attempt, code, reason }),
+      };
+      socket = transport(url, listener, failures, token);
+    },
+    send: ({ text }) => socket?.send(text),
+    close() {
       socket?.close();
       socket = undefined;
-    } else if (effect.type === 'lost') {
-      actions.current.lost();
+    },
+    lost() {
+      outbox.lost();
       subscriptions.lost(now());
-    } else receive(effect.frame);
-  };
-
-  const authorise = async (attempt: number): Promise<void> => {
-    let event: Event = { type: 'no token', attempt };
-    try {
-      const value = await (typeof token === 'string' ? token : token());
-      event = { type: 'token', attempt, token: value, goodFor: timeLeft(value) };
-    } catch {
-      // The connection asks again.
-    }
-    take(event);
-  };
-
-  const open = (attempt: number, failures: number): void => {
-    const listener = {
-      opened: () => take({ type: 'opened', attempt }),
-      message: (text: string) => take({ type: 'message', attempt, text }),
-      closed: (code: number, reason: string) => take({ type: 'closed', attempt, code, reason }),
-    };
-    socket = transport(url, listener, failures);
-  };
-
-  const receive = (frame: Down): void => {
-    if (frame.type === 'welcome') {
-      maxFrame = frame.max_frame;
-      flush();
-    } else if (frame.type === 'outcome') {
-      if (actions.settle(frame)) again();
-    } else subscriptions.receive(frame as StoreFrame, now());
-    flushSoon();
-  };
-
-  /** Come back at once with another client id, if the connection has said `hello` with the one before. */
-  const again = (): void => {
-    if (connection.state !== 'open' && connection.state !== 'greeting') return;
-    take({ type: 'disconnect' });
-    take({ type: 'connect' });
+    },
+    frame({ frame }) {
+      if (frame.type === 'welcome') {
+        maxFrame = frame.max_frame;
+        flush();
+      } else if (frame.type === 'outcome') outbox.settle(frame, now());
+      else subscriptions.receive(frame as StoreFrame, now());
+      flushSoon();
+    },
   };
 
   /** Send what is due once the current turn is over: stores of one page leave in one frame. */
@@ -253,11 +246,16 @@ export function createClient(options: ClientOptions): Client {
 
   const flush = (): void => {
     if (connection.state !== 'open') return;
+    if (outbox.turned) {
+      take({ type: 'disconnect' });
+      take({ type: 'connect' });
+      return;
+    }
     for (const frame of subscriptions.send(maxFrame)) socket?.send(encode(frame));
     const writing = persistence?.writing;
     // Sent before it is kept, an action could be brought a second time after a crash, under another number.
     if (writing !== undefined) void writing.then(flushSoon);
-    else for (const frame of actions.current.send(maxFrame, now())) socket?.send(encode(frame));
+    else for (const frame of outbox.send(maxFrame, now())) socket?.send(encode(frame));
   };
 
   /** Tell whoever listens to stores and pending actions. */
@@ -295,7 +293,7 @@ export function createClient(options: ClientOptions): Client {
   };
 
   const wake = (): void => {
-    pauseAt = Infinity;
+    clearTimeout(pausing);
     if (paused) {
       paused = false;
       connect();
@@ -304,28 +302,25 @@ export function createClient(options: ClientOptions): Client {
 
   const hide = (): void => {
     persistence?.changed(true);
-    if (pauseHiddenMs === undefined) return;
-    pauseAt = now() + pauseHiddenMs;
-    schedule();
+    clearTimeout(pausing);
+    if (pauseHiddenMs !== undefined) pausing = setTimeout(pause, pauseHiddenMs);
   };
 
   /** Hang up until the tab is looked at; not while an action is on its way. */
   const pause = (): void => {
-    if (now() < pauseAt) return;
     paused = pending.actions.every(({ stage }) => stage !== 'local');
-    pauseAt = paused ? Infinity : now() + PAUSE_AGAIN_MS;
     if (paused) take({ type: 'disconnect' });
+    else pausing = setTimeout(pause, PAUSE_AGAIN_MS);
   };
 
   /** One timer for everything that is due some time. */
   const schedule = (): void => {
     clearTimeout(timer);
     if (closing) return;
-    const due = Math.min(connection.deadline, subscriptions.deadline(now()), actions.current.deadline, pauseAt, tellAt) - now();
+    const due = Math.min(connection.deadline, subscriptions.deadline(now()), outbox.deadline, tellAt) - now();
     if (due === Infinity) return;
     timer = setTimeout(() => {
       subscriptions.sweep(now());
-      pause();
       flushSoon();
       take({ type: 'timer' });
     }, Math.max(0, Math.min(due, LONGEST_MS)));
@@ -338,8 +333,9 @@ export function createClient(options: ClientOptions): Client {
 
   const adopt: Page['adopt'] = (client, left) => {
     if (closing) return;
-    if (actions.adopt(client, left)) again();
+    takeOver(client, left);
     tell();
+    flushSoon();
   };
 
   const begin = (): void => {
@@ -378,6 +374,12 @@ export function createClient(options: ClientOptions): Client {
       };
     },
 
+    renew({ name, params }) {
+      subscriptions.renew(name, params);
+      tell();
+      flushSoon();
+    },
+
     dispatch(ref, params, { optimistic } = {}) {
       let show = (): void => undefined;
       const shown = new Promise<void>((resolve) => {
@@ -388,7 +390,7 @@ export function createClient(options: ClientOptions): Client {
         if (pending.actions.length >= QUEUE) throw fault('queue_full', `${QUEUE} actions are on their way.`);
         const brought = { id: randomId(), name: ref.name, params: plain(params), at: Date.now() };
         const asker = { resolve: resolve as unknown as (reply: Json) => void, reject, settled: show };
-        actions.add(brought, optimistic as Prediction | undefined, asker, maxFrame);
+        add(brought, optimistic as Prediction | undefined, asker, maxFrame);
         tell();
         flushSoon();
       });
@@ -404,7 +406,8 @@ export function createClient(options: ClientOptions): Client {
       leavePage();
       take({ type: 'disconnect' });
       clearTimeout(timer);
-      actions.close(closed());
+      clearTimeout(pausing);
+      outbox.close(closed());
       tell();
       if (wipe) await persistence?.wipe();
       await persistence?.writing;

@@ -18,7 +18,7 @@ export type Event =
   | { type: 'disconnect' }
   | { type: 'wake' }
   /** `goodFor`: how long the token will be accepted, as far as it says so. */
-  | { type: 'token'; attempt: number; token: string; goodFor?: number }
+  | { type: 'token'; attempt: number; token: string | undefined; goodFor?: number }
   | { type: 'no token'; attempt: number }
   | { type: 'opened'; attempt: number }
   | { type: 'message'; attempt: number; text: string }
@@ -29,7 +29,7 @@ export type Event =
 export type Effect =
   | { type: 'authorise'; attempt: number }
   /** `failures`: attempts before this one, in a row, that came to nothing. */
-  | { type: 'open'; attempt: number; failures: number }
+  | { type: 'open'; attempt: number; failures: number; token: string | undefined }
   | { type: 'send'; text: string }
   | { type: 'close' }
   /** Begins with the `welcome`. */
@@ -107,7 +107,7 @@ export function makeConnection({ client, actor, renewable, random }: ConnectionO
   let deadline = Infinity;
   let ending: Ending | undefined;
   let attempt = 0;
-  let token = '';
+  let token: string | undefined;
   /** When to ask for a fresh token, while open. */
   let refreshAt = Infinity;
   /** Failures in a row: they set the back-off. */
@@ -133,7 +133,7 @@ export function makeConnection({ client, actor, renewable, random }: ConnectionO
     return [{ type: 'authorise', attempt }];
   };
 
-  const take = ({ token: next, goodFor = NaN }: { token: string; goodFor?: number }, now: number): void => {
+  const take = ({ token: next, goodFor = NaN }: { token: string | undefined; goodFor?: number }, now: number): void => {
     token = next;
     // One that seems to have ended, and opens a connection all the same, is of another clock.
     refreshAt = renewable && goodFor > 0 ? now + goodFor * REFRESH_AT : Infinity;
@@ -164,7 +164,7 @@ export function makeConnection({ client, actor, renewable, random }: ConnectionO
     if (frame.type !== 'welcome') return abandon(`${frame.type} before welcome`, now);
     if (!PROTOCOLS.includes(frame.protocol)) return refuse('stopped', 4003, `the front speaks protocol ${frame.protocol}`);
     if (frame.actor !== (actor ?? frame.actor)) {
-      return refuse('signed out', 4101, `the token speaks for another actor than ${actor}`);
+      return refuse('signed out', 4101, `the token is not of ${actor}`);
     }
     openedAt = now;
     heartbeatMs = frame.heartbeat_ms;
@@ -184,7 +184,7 @@ export function makeConnection({ client, actor, renewable, random }: ConnectionO
 
   /** §2: nothing was heard for a heartbeat: ask; nothing for as long again: the connection is dead. */
   const beat = (now: number, patience: number): Effect[] => {
-    if (pinged) return abandon('nothing heard for too long', now);
+    if (pinged) return abandon('nothing heard', now);
     pinged = true;
     enter('open', now + patience);
     return [{ type: 'send', text: encode({ type: 'ping' }) }];
@@ -216,7 +216,7 @@ export function makeConnection({ client, actor, renewable, random }: ConnectionO
     return [...effects, { type: 'close' }];
   };
 
-  const late = (_event: unknown, now: number): Effect[] => abandon('no welcome came', now);
+  const late = (_event: unknown, now: number): Effect[] => abandon('no welcome', now);
 
   const lost = (code: number, reason: string, now: number): Effect[] => {
     ending = { code, reason };
@@ -254,7 +254,7 @@ export function makeConnection({ client, actor, renewable, random }: ConnectionO
       token: (event, now) => {
         take(event, now);
         enter('connecting', now + HANDSHAKE_MS);
-        return [{ type: 'open', attempt, failures }];
+        return [{ type: 'open', attempt, failures, token }];
       },
       'no token': (_event, now) => wait(now),
       disconnect: end,

@@ -6,6 +6,7 @@
  * that is remembered for an hour.
  */
 import { events, polls } from './http.ts';
+import { BLOCKED, TRIES } from './transport.ts';
 import type { Socket, SocketListener, Transport } from './transport.ts';
 
 /** How long it is remembered that WebSocket does not come through, in milliseconds. */
@@ -23,39 +24,35 @@ interface Blocked {
   way: keyof typeof WAYS;
 }
 
-export interface FallbackOptions {
-  webSocket: Transport;
-  /** How often WebSocket is tried before another way is. */
-  tries: number;
-  /** Where in the page's storage it is remembered. */
-  key: string;
-}
-
-/** Every way there is, in turn: a front that is away answers on none. */
-export function fallback({ webSocket, tries, key }: FallbackOptions): Transport {
-  let blocked = recall(key);
+/**
+ * Every way there is, in turn: a front that is away answers on none.
+ *
+ * @param webSocket - Opens WebSockets.
+ */
+export function fallback(webSocket: Transport): Transport {
+  let blocked = recall();
   /** True if WebSocket has just been found to come through. */
   let found = false;
 
   const note = (next: Blocked | undefined): void => {
     blocked = next;
-    remember(key, next);
+    remember(next);
   };
 
   const turns = (): ('webSocket' | keyof typeof WAYS)[] => {
     if (globalThis.WebSocket === undefined) return ['events', 'polls'];
-    if (blocked === undefined) return [...Array<'webSocket'>(tries).fill('webSocket'), 'events', 'polls'];
+    if (blocked === undefined) return [...Array<'webSocket'>(TRIES).fill('webSocket'), 'events', 'polls'];
     return blocked.way === 'events' ? ['events', 'polls', 'webSocket'] : ['polls', 'events', 'webSocket'];
   };
 
   /** Another way, and beside it a look whether WebSocket comes through. */
-  const open = (way: keyof typeof WAYS, url: string, listener: SocketListener): Socket => {
+  const open = (way: keyof typeof WAYS, url: string, listener: SocketListener, token: string | undefined): Socket => {
     let heard = false;
     let over = false;
     const look = async (): Promise<void> => {
       heard = true;
       if (blocked?.way === way || globalThis.WebSocket === undefined) return;
-      found = await comesThrough(webSocket, url);
+      found = await comesThrough(webSocket, url, token);
       if (!found) note({ until: Date.now() + REMEMBERED_MS, way });
       else {
         note(undefined);
@@ -74,7 +71,7 @@ export function fallback({ webSocket, tries, key }: FallbackOptions): Transport 
         over = true;
         listener.closed(code, reason);
       },
-    }, 0);
+    }, 0, token);
     return {
       send: socket.send,
       close() {
@@ -84,19 +81,19 @@ export function fallback({ webSocket, tries, key }: FallbackOptions): Transport 
     };
   };
 
-  return (url, listener, failures) => {
+  return (url, listener, failures, token) => {
     const left = (blocked?.until ?? 0) - Date.now();
     // More than can be left was written by a clock that was wrong.
     if (blocked !== undefined && !(left > 0 && left <= REMEMBERED_MS)) note(undefined);
     const list = turns();
     const way = found ? 'webSocket' : (list[failures % list.length] ?? 'webSocket');
     found = false;
-    return way === 'webSocket' ? webSocket(url, listener, failures) : open(way, url, listener);
+    return way === 'webSocket' ? webSocket(url, listener, failures, token) : open(way, url, listener, token);
   };
 }
 
 /** Whether a front can be heard over WebSocket: it closes one that says what is no frame, with a code of its own. */
-function comesThrough(webSocket: Transport, url: string): Promise<boolean> {
+function comesThrough(webSocket: Transport, url: string, token: string | undefined): Promise<boolean> {
   return new Promise((resolve) => {
     const finish = (through: boolean): void => {
       clearTimeout(timer);
@@ -105,25 +102,25 @@ function comesThrough(webSocket: Transport, url: string): Promise<boolean> {
     };
     const timer = setTimeout(() => finish(false), PROBE_MS);
     const opened = (): void => socket.send('{}');
-    const socket = webSocket(url, { opened, message: () => undefined, closed: (code) => finish(code >= 4000) }, 0);
+    const socket = webSocket(url, { opened, message: () => undefined, closed: (code) => finish(code >= 4000) }, 0, token);
   });
 }
 
-function recall(key: string): Blocked | undefined {
+function recall(): Blocked | undefined {
   try {
-    const { until, way } = JSON.parse(localStorage.getItem(key) ?? '') as Blocked;
+    const { until, way } = JSON.parse(localStorage.getItem(BLOCKED) ?? '') as Blocked;
     if (typeof until === 'number' && Object.hasOwn(WAYS, way)) return { until, way };
   } catch {
     // Nothing there, or nothing of ours.
   }
-  remember(key, undefined);
+  remember(undefined);
   return undefined;
 }
 
-function remember(key: string, blocked: Blocked | undefined): void {
+function remember(blocked: Blocked | undefined): void {
   try {
-    if (blocked === undefined) localStorage.removeItem(key);
-    else localStorage.setItem(key, JSON.stringify(blocked));
+    if (blocked === undefined) localStorage.removeItem(BLOCKED);
+    else localStorage.setItem(BLOCKED, JSON.stringify(blocked));
   } catch {
     // For this page it is remembered all the same.
   }

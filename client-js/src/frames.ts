@@ -34,7 +34,8 @@ export interface WireError {
 export interface Hello {
   type: 'hello';
   protocols: readonly number[];
-  token: string;
+  /** Left out where it comes with the upgrade. */
+  token?: string | undefined;
   client: string;
 }
 
@@ -76,7 +77,7 @@ export interface Ping {
 /** Shows a fresh token before the old one expires (§2). */
 export interface Refresh {
   type: 'refresh';
-  token: string;
+  token: string | undefined;
 }
 
 export type Up = Hello | Subscribe | Unsubscribe | Dispatch | Ping | Refresh;
@@ -193,13 +194,12 @@ export const DOWN: Readonly<Record<string, Readonly<Record<string, Check>>>> = {
  */
 export function parse(message: string): Down | undefined {
   const frame: unknown = JSON.parse(message);
-  if (!isObject(frame)) throw new TypeError('no object');
   const { type, status } = frame as { [member in 'type' | 'status']?: Json };
-  if (typeof type !== 'string') throw new TypeError('type');
+  if (!isObject(frame) || typeof type !== 'string') throw new TypeError('type');
   const kind = type === 'outcome' ? `outcome ${String(status)}` : type;
   if (!Object.hasOwn(DOWN, kind)) {
     if (kind === type) return undefined;
-    throw new TypeError('outcome.status');
+    throw new TypeError(kind);
   }
   for (const [name, valid] of Object.entries(DOWN[kind] ?? {})) {
     if (!valid(frame[name])) throw new TypeError(`${type}.${name}`);
@@ -214,8 +214,7 @@ export function encode(frame: Up): string {
 
 const encoder = new TextEncoder();
 
-/** True if a text takes at most `limit` bytes in UTF-8, which is what §1 counts. */
-export function fits(message: string, limit: number): boolean {
-  // A UTF-16 unit takes at most three bytes: short texts need no encoding to know.
-  return message.length * 3 <= limit || encoder.encode(message).length <= limit;
+/** How many bytes a text takes in UTF-8, which is what §1 counts. */
+export function sizeOf(message: string): number {
+  return encoder.encode(message).length;
 }

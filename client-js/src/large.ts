@@ -5,33 +5,16 @@
  * changed, and the object as a whole is made when somebody reads it, once for each that is read.
  */
 import type { Json, JsonObject } from './json.ts';
-
-/** An object of more members than this is large. */
-export const LARGE = 128;
+import { largeMember, members } from './members.ts';
+import type { Change, History, LargeObject } from './members.ts';
+import { isLarge, plain } from './objects.ts';
+import type { Objects } from './objects.ts';
 
 /** After so many changes the object is made anew, whether or not anybody reads it. */
 const CHANGES = 1_024;
 
-/** One change; `value` is `undefined` where the member went. */
-export interface Change {
-  readonly name: string;
-  readonly value: Json | undefined;
-  /** Where the last change of the same member before this one stands; -1 if there is none. */
-  readonly before: number;
-}
-
-/** What has happened to an object. Each {@link Large} on it has seen its beginning, up to a length of its own. */
-export interface History {
-  readonly base: JsonObject;
-  readonly changes: Change[];
-  /** Where the newest change of a member stands. */
-  readonly newest: Map<string, number>;
-  /** The last one of the history before this one: the same members. */
-  past: Large | undefined;
-}
-
 /** A large object. It never changes: {@link with} makes another one, which shares all that it can. */
-export class Large {
+class Large implements LargeObject {
   readonly history: History;
   /** How much of its history it has seen. */
   readonly length: number;
@@ -42,7 +25,7 @@ export class Large {
     this.length = length;
   }
 
-  static of(base: JsonObject, past?: Large): Large {
+  static of(base: JsonObject, past?: LargeObject): Large {
     return new Large({ base, changes: [], newest: new Map(), past }, 0);
   }
 
@@ -57,7 +40,11 @@ export class Large {
     let at = newest.get(name) ?? -1;
     while (at >= this.length) at = (changes[at] as Change).before;
     if (at >= 0) return (changes[at] as Change).value;
-    return Object.hasOwn(base, name) ? base[name] : undefined;
+    return plain.get(base, name);
+  }
+
+  begun(): Large {
+    return new Large(this.history, 0);
   }
 
   /** The object with another member, or without one if `value` is `undefined`. */
@@ -95,57 +82,59 @@ export class Large {
     for (const name of Object.keys(base)) {
       if (gone.has(name)) continue;
       const value = now.get(name);
-      put(whole, name, value === undefined ? (base[name] as Json) : value);
+      plain.put(whole, name, value === undefined ? base[name] : value);
       if (value !== undefined) now.delete(name);
     }
-    for (const [name, value] of now) put(whole, name, value);
+    for (const [name, value] of now) plain.put(whole, name, value);
     return whole;
   }
 }
 
-/** Set a member; assigning "__proto__" would set the prototype, so that one is defined. */
-export function put(object: JsonObject, name: string, value: Json): void {
-  if (name === '__proto__') {
-    Object.defineProperty(object, name, { value, writable: true, enumerable: true, configurable: true });
-  } else object[name] = value;
-}
+/** Large objects stand for what they are, and their parents show the plain ones to whoever reads them. */
+export const objects: Objects = {
+  copy(object, parent) {
+    if (object instanceof Large) return object;
+    const shown = parent !== undefined && !Array.isArray(parent) && !(parent instanceof Large);
+    return shown && isLarge(object) ? asObject(Large.of(object)) : copyOf(object);
+  },
+  get(object, name) {
+    if (object instanceof Large) return object.get(name);
+    const large = largeMember(object, name);
+    return large === undefined ? plain.get(object, name) : asObject(large);
+  },
+  put(object, name, value) {
+    if (object instanceof Large) return asObject(object.with(name, value));
+    const large: unknown = value;
+    if (large instanceof Large) show(object, name, large);
+    else {
+      if (members.get(object)?.delete(name)) Object.defineProperty(object, name, { value: null, writable: true });
+      plain.put(object, name, value);
+    }
+    return object;
+  },
+};
 
-/** Members that are large, by the object that they are members of. */
-const members = new WeakMap<object, Map<string, Large>>();
-
-/** The member as a large object, if it is one that a patch has changed. */
-export function largeMember(parent: object, name: string): Large | undefined {
-  return members.get(parent)?.get(name);
+/** A patch knows nothing of it, and only hands it on. */
+function asObject(large: LargeObject): JsonObject {
+  return large as unknown as JsonObject;
 }
 
 /** Make a large object a member: whoever reads it gets the plain one. */
-export function putLarge(parent: JsonObject, name: string, large: Large): void {
-  const known = members.get(parent) ?? new Map<string, Large>();
+function show(parent: JsonObject, name: string, large: LargeObject): void {
+  const known = members.get(parent) ?? new Map<string, LargeObject>();
   members.set(parent, known.set(name, large));
   Object.defineProperty(parent, name, { get: () => large.whole, enumerable: true, configurable: true });
 }
 
-/** Let a member be a plain one again. */
-export function removeLarge(parent: JsonObject, name: string): void {
-  if (members.get(parent)?.delete(name)) {
-    Object.defineProperty(parent, name, { value: null, writable: true, enumerable: true, configurable: true });
-  }
-}
-
 /** A copy that reads no large member. */
-export function copyObject(object: JsonObject): JsonObject {
+function copyOf(object: JsonObject): JsonObject {
   const known = members.get(object);
-  if (known === undefined || known.size === 0) return { ...object };
+  if (known === undefined || known.size === 0) return plain.copy(object, undefined);
   const copy: JsonObject = {};
   for (const name of Object.keys(object)) {
     const large = known.get(name);
-    if (large === undefined) put(copy, name, object[name] as Json);
-    else putLarge(copy, name, large);
+    if (large === undefined) plain.put(copy, name, object[name]);
+    else show(copy, name, large);
   }
   return copy;
-}
-
-/** Whether an object is worth being {@link Large}. */
-export function isLarge(object: JsonObject): boolean {
-  return Object.keys(object).length > LARGE;
 }

@@ -3,7 +3,8 @@
  *
  * Made for `select`: the list stays the same object as long as no member has changed.
  */
-import { Large, largeMember } from './large.ts';
+import { largeMember } from './members.ts';
+import type { LargeObject } from './members.ts';
 
 /** What a part of a document holds: of `{messages: Record<string, Message>}` a Message. */
 export type RowOf<Document, Part extends keyof Document> =
@@ -11,7 +12,7 @@ export type RowOf<Document, Part extends keyof Document> =
 
 /** A list, and the object that it is of; `undefined` where that is plain. */
 interface Sorted<Row> {
-  readonly of: Large | undefined;
+  readonly of: LargeObject | undefined;
   readonly list: readonly Row[];
 }
 
@@ -42,7 +43,7 @@ export function ordered<Document extends object, Part extends keyof Document & s
     return known.list;
   };
 
-  const ofLarge = (large: Large): readonly Row[] => {
+  const ofLarge = (large: LargeObject): readonly Row[] => {
     const { base, past } = large.history;
     // A history that has begun anew begins where the one before it ended.
     if (!made.has(base) && past !== undefined && made.has(past.history.base)) made.set(base, { of: undefined, list: ofLarge(past) });
@@ -64,10 +65,10 @@ const NO_ROWS = {};
 /** The list with the rows that have changed since in their places; `undefined` if it is to be sorted anew. */
 function moved<Row>(
   { of, list }: Sorted<Row>,
-  large: Large,
+  large: LargeObject,
   compare: (a: Row, b: Row) => number,
 ): readonly Row[] | undefined {
-  const before = of ?? new Large(large.history, 0);
+  const before = of ?? large.begun();
   const names = [...between(before, large)].filter((name) => before.get(name) !== large.get(name));
   if (names.length === 0) return list;
   if (names.length > MOVES) return undefined;
@@ -85,7 +86,7 @@ function moved<Row>(
 }
 
 /** The names of members that may not be the same in two of one base. */
-function between(one: Large, other: Large): Set<string> {
+function between(one: LargeObject, other: LargeObject): Set<string> {
   const [ones, others] = [one.history.changes, other.history.changes];
   const [less, more] = one.length < other.length ? [one, other] : [other, one];
   const changes =

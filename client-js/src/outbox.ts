@@ -1,12 +1,15 @@
 /**
- * The actions of one client id that have no outcome yet (§4): numbered, kept, sent again, settled.
+ * The actions that have no outcome yet (§4): numbered, kept, sent again, settled.
+ *
+ * A connection speaks for one client id. What pages before this one left goes first, one id after the other; the page's
+ * own actions follow under an id that no other page ever had.
  *
  * Pure: what to send comes out of {@link Outbox.send}; whoever brought an action is told through its {@link Caller},
  * and a {@link Journal} hears of all that has to outlive the page. Times are on any clock that never goes back, in
  * milliseconds.
  */
 import { FluxError, tooLarge } from './errors.ts';
-import { encode, fits } from './frames.ts';
+import { encode, sizeOf } from './frames.ts';
 import type { Dispatch, Outcome } from './frames.ts';
 import type { Json, JsonObject } from './json.ts';
 
@@ -52,10 +55,15 @@ export interface Journal {
   forget(id: string, error?: FluxError): void;
 }
 
-interface Kept {
+/** An action with the number under which it was kept. */
+export interface Left {
   readonly brought: Brought;
   readonly caller: Caller;
   number: number;
+}
+
+interface Kept extends Left {
+  client: string;
   /** True from when it is sent until it is answered or the connection is lost. */
   underWay: boolean;
   /** True if it may have been applied although no outcome came: its connection was lost, or its page. */
@@ -72,14 +80,12 @@ export interface OutboxOptions {
   journal?: Journal | undefined;
 }
 
-/** The actions of one client id; made by {@link makeOutbox}. */
+/** All actions of a page; made by {@link makeOutbox}. */
 export interface Outbox {
-  /** The client id that the numbers belong to. */
-  readonly client: string;
-  /** How many actions have no outcome yet. */
-  readonly size: number;
-  /** How many are sent and not answered. */
-  readonly underWay: number;
+  /** The client id for a connection that begins: it speaks for that one alone (§2). */
+  hello(): string;
+  /** True if it is another one's turn: only a new connection can say `hello` for that. */
+  readonly turned: boolean;
   /** When {@link send} has to be called again though nothing has come; `Infinity` if it has not. */
   readonly deadline: number;
   /**
@@ -89,11 +95,11 @@ export interface Outbox {
    */
   add(brought: Brought, caller: Caller, maxFrame: number): void;
   /**
-   * Keep what a page before this one left of this client id, to be sent once more; in the order of their numbers.
+   * Keep what a page before this one left of one client id, to be sent once more; in the order of their numbers.
    *
    * Only that: others may have used later numbers since, so that nothing new goes under this id.
    */
-  restore(number: number, brought: Brought, caller: Caller): void;
+  adopt(client: string, left: readonly Left[]): void;
   /** The connection is lost: nothing is under way any more. */
   lost(): void;
   /**
@@ -102,21 +108,20 @@ export interface Outbox {
    * @param maxFrame - The longest frame that the front takes, in bytes.
    */
   send(maxFrame: number, now: number): Dispatch[];
-  /**
-   * Take an outcome.
-   *
-   * @returns True if the client id has changed: a new connection must say `hello` with it.
-   */
-  settle(outcome: Outcome, now: number): boolean;
+  settle(outcome: Outcome, now: number): void;
   /** Nothing will be sent any more: tell everybody. What is kept beyond the page stays there. */
   close(error: FluxError): void;
 }
 
-/** @param client - The client id; a new one unless given. */
-export function makeOutbox({ makeId, random, journal }: OutboxOptions, client: string = makeId()): Outbox {
+/** No action yet. */
+export function makeOutbox({ makeId, random, journal }: OutboxOptions): Outbox {
+  /** The client id of the page's own actions, and the next number. */
+  let own = makeId();
   let next = 1;
-  /** In the order of their numbers. */
+  /** In the order in which they are sent: those of one client id stand together, in the order of their numbers. */
   let all: Kept[] = [];
+  /** The client id that the connection speaks for. */
+  let client = own;
   /** True while answers to frames that came too early are awaited. */
   let holding = false;
   /** True if an answer to what is held was `busy`. */
@@ -131,12 +136,14 @@ export function makeOutbox({ makeId, random, journal }: OutboxOptions, client: s
 
   const underWay = (): number => all.filter((kept) => kept.underWay).length;
 
+  const first = (): string => all[0]?.client ?? own;
+
   const release = (): void => {
     holding = busy = false;
     resumeAt = Infinity;
   };
 
-  const write = ({ brought, number }: Kept): void => journal?.keep({ ...brought, client, number });
+  const write = ({ brought, client, number }: Kept): void => journal?.keep({ ...brought, client, number });
 
   const drop = (kept: Kept): Caller => {
     all.splice(all.indexOf(kept), 1);
@@ -150,8 +157,7 @@ export function makeOutbox({ makeId, random, journal }: OutboxOptions, client: s
 
   /** Whether it only came before an earlier one; `client_expired` says so if that one is the client's first. */
   const overtook = (kept: Kept, code: string): boolean => {
-    const [first] = all;
-    return kept !== first && (code === 'number_gap' || (code === 'client_expired' && first?.number === 1));
+    return kept !== all[0] && (code === 'number_gap' || (code === 'client_expired' && all[0]?.number === 1));
   };
 
   /** It was not tried: send it again, and unless it is the front that is busy all before it, once nothing is under way. */
@@ -170,11 +176,16 @@ export function makeOutbox({ makeId, random, journal }: OutboxOptions, client: s
    * again under the new one could apply it twice, so that its caller is told instead.
    */
   const expire = (error: FluxError): void => {
-    const uncertain = all.filter((kept) => kept.uncertain);
-    all = all.filter((kept) => !kept.uncertain);
-    client = makeId();
-    next = 1;
+    const uncertain = all.filter((kept) => kept.client === client && kept.uncertain);
+    all = all.filter((kept) => !uncertain.includes(kept));
+    // Of what another page left all is uncertain.
+    if (client === own) {
+      own = makeId();
+      next = 1;
+    }
     for (const kept of all) {
+      if (kept.client !== client) continue;
+      kept.client = own;
       kept.number = next;
       kept.underWay = false;
       next += 1;
@@ -186,46 +197,35 @@ export function makeOutbox({ makeId, random, journal }: OutboxOptions, client: s
     }
   };
 
-  const take = (outcome: Outcome): boolean => {
-    const kept = all.find((one) => one.number === outcome.number);
+  const take = (outcome: Outcome): void => {
+    const kept = all.find((one) => one.client === client && one.number === outcome.number);
     // A second outcome of an action that was sent twice.
-    if (kept === undefined) return false;
+    if (kept === undefined) return;
     const invalid = outcome.status === 'invalid';
     if (!invalid) refusals = 0;
     if (outcome.status === 'ok') {
       journal?.forget(kept.brought.id);
       drop(kept).resolve(outcome.reply, outcome.stores);
-      return false;
+      return;
     }
     const { code } = outcome.error;
+    const error = new FluxError(outcome.error);
     if (invalid && (code === 'busy' || overtook(kept, code))) again(kept, code);
-    else {
-      const error = new FluxError(outcome.error);
-      if (invalid && (code === 'client_expired' || code === 'number_gap')) {
-        expire(error);
-        return true;
-      }
-      refuse(kept, error);
-    }
-    return false;
+    else if (invalid && (code === 'client_expired' || code === 'number_gap')) expire(error);
+    else refuse(kept, error);
   };
 
   return {
-    get client() {
-      return client;
-    },
-    get size() {
-      return all.length;
-    },
-    get underWay() {
-      return underWay();
-    },
     get deadline() {
       return resumeAt;
     },
+    get turned() {
+      return first() !== client;
+    },
+    hello: () => (client = first()),
     add(brought, caller, maxFrame) {
-      const kept = { brought, caller, number: next, underWay: false, uncertain: false };
-      if (!fits(encode(frameOf(kept)), maxFrame)) {
+      const kept = { brought, caller, client: own, number: next, underWay: false, uncertain: false };
+      if (sizeOf(encode(frameOf(kept))) > maxFrame) {
         caller.reject(tooLarge(brought.name, maxFrame));
         return;
       }
@@ -233,8 +233,11 @@ export function makeOutbox({ makeId, random, journal }: OutboxOptions, client: s
       all.push(kept);
       write(kept);
     },
-    restore(number, brought, caller) {
-      all.push({ brought, caller, number, underWay: false, uncertain: true });
+    adopt(of, left) {
+      // It was brought before whatever this page has not sent yet.
+      const unsent = all.findIndex((kept) => kept.client === own && !kept.underWay);
+      const kept = left.map((one) => ({ ...one, client: of, underWay: false, uncertain: true }));
+      all.splice(unsent < 0 ? all.length : unsent, 0, ...kept);
     },
     lost() {
       release();
@@ -249,10 +252,10 @@ export function makeOutbox({ makeId, random, journal }: OutboxOptions, client: s
       if (holding && (count > 0 || (busy && now < resumeAt))) return frames;
       release();
       for (const kept of [...all]) {
-        if (count >= WINDOW) break;
+        if (count >= WINDOW || kept.client !== client) break;
         if (kept.underWay) continue;
         const frame = frameOf(kept);
-        if (!fits(encode(frame), maxFrame)) {
+        if (sizeOf(encode(frame)) > maxFrame) {
           // This leaves a gap in the numbers. The front will say so, and whatever comes after takes a new client id.
           refuse(kept, tooLarge(frame.name, maxFrame));
           continue;
@@ -265,14 +268,13 @@ export function makeOutbox({ makeId, random, journal }: OutboxOptions, client: s
       return frames;
     },
     settle(outcome, now) {
-      const changed = take(outcome);
+      take(outcome);
       // §6: a moment after the last answer, so that a front that is full is not asked in a circle.
       if (busy && resumeAt === Infinity && underWay() === 0) {
         const longest = Math.min(BUSY_CAP_MS, BUSY_MS * 2 ** refusals);
         refusals += 1;
         resumeAt = now + longest * (1 - random() / 2);
       }
-      return changed;
     },
     close(error) {
       for (const { caller } of all.splice(0)) caller.reject(error);

@@ -1,4 +1,4 @@
-/** What the page around a client goes through; the only file that listens to window and document. */
+/** What the page around a client goes through; the only file that listens to a window. */
 export interface PageListener {
   /** It is looked at, or its network is back: what was lost meanwhile may not have been noticed. */
   wake(): void;
@@ -12,11 +12,13 @@ export interface PageListener {
  * @returns Stops listening.
  */
 export function watchPage({ wake, hide }: PageListener): () => void {
-  const { document } = globalThis;
   const listening = new AbortController();
-  const { signal } = listening;
-  globalThis.addEventListener?.('online', wake, { signal });
-  globalThis.addEventListener?.('pagehide', hide, { signal });
-  document?.addEventListener('visibilitychange', () => (document.visibilityState === 'hidden' ? hide() : wake()), { signal });
+  const hear = ({ type }: { type: string }): void => {
+    if (type === 'online' || (type !== 'pagehide' && document.visibilityState === 'visible')) wake();
+    else hide();
+  };
+  for (const type of ['online', 'pagehide', 'visibilitychange']) {
+    globalThis.addEventListener?.(type, hear, { signal: listening.signal });
+  }
   return () => listening.abort();
 }

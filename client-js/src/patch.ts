@@ -6,15 +6,11 @@
  */
 import { isObject } from './json.ts';
 import type { Json, JsonObject } from './json.ts';
-import { copyObject, isLarge, Large, largeMember, put as putPlain, putLarge, removeLarge } from './large.ts';
+import { isLarge, plain } from './objects.ts';
+import type { Objects } from './objects.ts';
 
 /** One operation of a patch; `path` is a JSON Pointer (RFC 6901). */
 export type Operation = { op: 'add' | 'replace'; path: string; value: Json } | { op: 'remove'; path: string };
-
-/** A patch that does not fit its document. */
-export class PatchError extends Error {
-  override name = 'PatchError';
-}
 
 /** True for a list of operations that {@link applyPatch} knows. */
 export function operations(value: unknown): value is Operation[] {
@@ -33,7 +29,7 @@ function isOperation(value: unknown): value is Operation {
  * @param document - The document before; never changed.
  * @param patch - Operations, applied in order.
  * @returns The document after.
- * @throws PatchError if a path leads nowhere; the document before is still good.
+ * @throws RangeError if a path leads nowhere; the document before is still good.
  */
 export function applyPatch(document: Json, patch: readonly Operation[]): Json {
   // Containers copied by this patch: each is copied once, however many operations go through it.
@@ -41,30 +37,37 @@ export function applyPatch(document: Json, patch: readonly Operation[]): Json {
   return patch.reduce((before, operation) => applyOne(before, operation, own), document);
 }
 
-type Container = Json[] | JsonObject | Large;
+/** The way that objects are changed; until large.ts is there, and where it cannot be had, all of them are copied. */
+let objects: Objects = {
+  ...plain,
+  copy(object, parent) {
+    if (isLarge(object)) {
+      objects = plain;
+      import('./large.ts').then((large) => (objects = large.objects), () => undefined);
+    }
+    return plain.copy(object, parent);
+  },
+};
+
+type Container = Json[] | JsonObject;
 
 function applyOne(document: Json, operation: Operation, own: Set<Container>): Json {
   const path = pointer(operation);
-  if (path.length === 0) {
-    if (operation.op === 'remove') throw nowhere(operation);
-    return operation.value;
-  }
-  return change(document, path, operation, own, false) as Json;
+  if (path.length > 0) return change(document, undefined, path, operation, own);
+  if (operation.op === 'remove') throw nowhere(operation);
+  return operation.value;
 }
 
-/** The node with one operation done to it, further in if the path leads on. `member`: of an object, which shows a large one. */
+/** The node with one operation done to it, further in if the path leads on. */
 function change(
-  node: Json | Large | undefined,
+  node: Json | undefined,
+  parent: Container | undefined,
   [token = '', ...rest]: string[],
   operation: Operation,
   own: Set<Container>,
-  member: boolean,
 ): Container {
-  const container = owned(node, operation, own, member);
-  if (rest.length > 0) {
-    const inside = container instanceof Large || Array.isArray(container);
-    return put(container, token, change(child(container, token), rest, operation, own, !inside));
-  }
+  const container = owned(node, parent, operation, own);
+  if (rest.length > 0) return put(container, token, change(child(container, token), container, rest, operation, own));
   if (Array.isArray(container)) return changeList(container, token, operation);
   if (operation.op !== 'add' && child(container, token) === undefined) throw nowhere(operation);
   return put(container, token, operation.op === 'remove' ? undefined : operation.value);
@@ -79,33 +82,23 @@ function pointer(operation: Operation): string[] {
   return tokens.map((token) => token.replaceAll('~1', '/').replaceAll('~0', '~'));
 }
 
-/** The container itself if this patch made it or it never changes, else a shallow copy that may be changed. */
-function owned(node: Json | Large | undefined, operation: Operation, own: Set<Container>, member: boolean): Container {
-  if (node instanceof Large) return node;
+/** The container itself if this patch made it, else what may be changed in its place. */
+function owned(node: Json | undefined, parent: Container | undefined, operation: Operation, own: Set<Container>): Container {
   if (!Array.isArray(node) && !isObject(node)) throw nowhere(operation);
   if (own.has(node)) return node;
-  if (member && !Array.isArray(node) && isLarge(node)) return Large.of(node);
-  const copy = Array.isArray(node) ? [...node] : copyObject(node);
+  const copy = Array.isArray(node) ? [...node] : objects.copy(node, parent);
   own.add(copy);
   return copy;
 }
 
-/** A member that is there; own ones only, since a path must not lead through a prototype. */
-function child(parent: Container, token: string): Json | Large | undefined {
-  if (parent instanceof Large) return parent.get(token);
-  if (Array.isArray(parent)) return INDEX.test(token) ? parent[Number(token)] : undefined;
-  return largeMember(parent, token) ?? (Object.hasOwn(parent, token) ? parent[token] : undefined);
+function child(parent: Container, token: string): Json | undefined {
+  if (!Array.isArray(parent)) return objects.get(parent, token);
+  return INDEX.test(token) ? parent[Number(token)] : undefined;
 }
 
-/** The container with another member, or without one if there is no value. */
-function put(parent: Container, token: string, value: Json | Large | undefined): Container {
-  if (parent instanceof Large) return parent.with(token, value as Json | undefined);
-  if (value instanceof Large) putLarge(parent as JsonObject, token, value);
-  else {
-    removeLarge(parent as JsonObject, token);
-    if (value === undefined) delete (parent as JsonObject)[token];
-    else putPlain(parent as JsonObject, token, value);
-  }
+function put(parent: Container, token: string, value: Json | undefined): Container {
+  if (!Array.isArray(parent)) return objects.put(parent, token, value);
+  parent[Number(token)] = value as Json;
   return parent;
 }
 
@@ -120,6 +113,7 @@ function changeList(list: Json[], token: string, operation: Operation): Json[] {
   return list;
 }
 
-function nowhere(operation: Operation): PatchError {
-  return new PatchError(`cannot ${operation.op} at ${operation.path}`);
+/** It does not fit the document. */
+function nowhere({ op, path }: Operation): RangeError {
+  return new RangeError(`${op} ${path}`);
 }

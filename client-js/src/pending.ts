@@ -62,23 +62,20 @@ export type Prediction<Params = JsonObject> = (
   action: Pick<PendingAction, 'id' | 'at'>,
 ) => void;
 
-/** A version to be reached in an epoch, or just the end of a resume. */
-type Need = { epoch: string | undefined; version: number } | 'live';
-
 /** One action on its way. */
 export interface Entry {
   action: PendingAction;
   readonly predict: Prediction | undefined;
   /** Called once every store shows what it did. */
-  readonly settled: () => void;
+  readonly settled: (() => void) | undefined;
   /** When it was last sent, in milliseconds of the client's clock. */
-  sentAt: number | undefined;
+  sentAt?: number | undefined;
   /** The stores that its prediction changed when it last ran. */
   changed: Set<Store>;
   /** When its outcome came. */
   acceptedAt: number;
-  /** What is missing since then. */
-  needs: Map<Store, Need> | undefined;
+  /** What is missing since then: stores, and whether they have reached what it led to. */
+  needs?: Map<Store, () => boolean>;
 }
 
 /** How stores are found: by what an application calls them, and by store key. */
@@ -91,7 +88,7 @@ export interface Lookup {
 export interface Pending {
   /** Every action that is not settled yet, in the order in which they were brought. */
   readonly actions: readonly PendingAction[];
-  add(action: PendingAction, predict: Prediction | undefined, settled: () => void): Entry;
+  add(action: PendingAction, predict: Prediction | undefined, settled: (() => void) | undefined): Entry;
   /** Refused, or given up: as if it had never been predicted. */
   drop(entry: Entry): void;
   /** Committed; updates wait for it no longer. */
@@ -136,22 +133,15 @@ export function makePending(lookup: Lookup): Pending {
     stirred = true;
   };
 
-  const reached = (store: Store, need: Need): boolean => {
-    // Given up meanwhile: nobody sees it.
-    if (lookup.byKey(store.key) !== store) return true;
-    if (need === 'live') return isLive(store);
-    const { position } = store;
-    return position !== undefined && (position.epoch !== need.epoch || position.version >= need.version);
-  };
-
   /** Take note of what the stores have reached. */
   const end = (now: number): void => {
     const settled: Entry[] = [];
     for (const entry of entries) {
       if (entry.needs === undefined) continue;
-      for (const [store, need] of entry.needs) {
+      for (const [store, reached] of entry.needs) {
         const late = now >= entry.acceptedAt + SETTLE_MS && isLive(store);
-        if (!late && !reached(store, need)) continue;
+        // Given up meanwhile, nobody sees it.
+        if (!late && !reached() && lookup.byKey(store.key) === store) continue;
         entry.needs.delete(store);
         stirred = true;
       }
@@ -160,7 +150,7 @@ export function makePending(lookup: Lookup): Pending {
     if (settled.length === 0) return;
     entries = entries.filter((entry) => !settled.includes(entry));
     list();
-    for (const entry of settled) entry.settled();
+    for (const entry of settled) entry.settled?.();
   };
 
   const run = (entry: Entry): void => {
@@ -203,8 +193,7 @@ export function makePending(lookup: Lookup): Pending {
     },
     waits,
     add(action, predict, settled) {
-      const unknown = { sentAt: undefined, acceptedAt: 0, needs: undefined };
-      const entry = { action, predict, settled, changed: new Set<Store>(), ...unknown };
+      const entry = { action, predict, settled, changed: new Set<Store>(), acceptedAt: 0 };
       entries.push(entry);
       list();
       return entry;
@@ -220,13 +209,18 @@ export function makePending(lookup: Lookup): Pending {
     },
     settle(entry, versions, now) {
       entry.acceptedAt = now;
-      const needs = new Map<Store, Need>();
+      const needs = new Map<Store, () => boolean>();
+      // A resume under way may bring what the front could not name: it did not count this store as held yet.
+      for (const store of entry.changed) if (!isLive(store)) needs.set(store, () => isLive(store));
       for (const [key, version] of Object.entries(versions)) {
         const store = lookup.byKey(key);
-        if (store !== undefined) needs.set(store, { epoch: store.position?.epoch, version: version as number });
+        const epoch = store?.position?.epoch;
+        if (store === undefined) continue;
+        needs.set(store, () => {
+          const { position } = store;
+          return position !== undefined && (position.epoch !== epoch || position.version >= (version as number));
+        });
       }
-      // A resume under way may bring what the front could not name: it did not count this store as held yet.
-      for (const store of entry.changed) if (!needs.has(store) && !isLive(store)) needs.set(store, 'live');
       entry.needs = needs;
       stirred = true;
     },

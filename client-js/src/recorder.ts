@@ -139,7 +139,7 @@ export function recorder(transport: Transport = anyWay()): Recorder {
   const documents = (): Record<string, Json | undefined> =>
     Object.fromEntries(state.stores.map(({ key, versions }) => [key, versions.at(-1)?.document]));
 
-  const open: Transport = (url, listener, failures) => {
+  const open: Transport = (url, listener, failures, token) => {
     let live = true;
     const end = (code: number, reason: string): void => {
       if (!live) return;
@@ -173,7 +173,7 @@ export function recorder(transport: Transport = anyWay()): Recorder {
       queueMicrotask(() => end(1006, 'offline'));
       return { send: () => undefined, close: () => void (live = false) };
     }
-    const socket: Socket = transport(url, tapped, failures);
+    const socket: Socket = transport(url, tapped, failures, token);
     wires.add(cut);
     return {
       send: (text) => {

@@ -5,7 +5,7 @@
  * time comes in as an argument.
  */
 import { FluxError, tooLarge } from './errors.ts';
-import { fits, MAX_STORES } from './frames.ts';
+import { MAX_STORES, sizeOf } from './frames.ts';
 import type { Commit, Snapshot, Subscribe, Subscribed, Unsubscribe, Unsubscribed, Update, Wanted } from './frames.ts';
 import { canonical } from './json.ts';
 import type { Json, JsonObject } from './json.ts';
@@ -38,6 +38,9 @@ export interface KeptStore extends Position {
   readonly document: Json;
 }
 
+/** What a `subscribe` takes beside its stores, in bytes. */
+const FRAME = 32;
+
 /** Stores remembered that nobody holds; the oldest go first. */
 const REMEMBERED = 100;
 
@@ -55,6 +58,8 @@ export interface Subscriptions {
   hold(name: string, params: JsonObject, listener: () => void): void;
   /** A listener leaves; the store goes a while after the last one. */
   release(name: string, params: JsonObject, listener: () => void, now: number): void;
+  /** Have the whole of a store sent anew; what is there is shown until it comes. */
+  renew(name: string, params: JsonObject): void;
   /** When {@link sweep} is due; `Infinity` if it is not. */
   deadline(now: number): number;
   /** Give up what nobody has wanted for long enough, and wait no longer for outcomes that are late. */
@@ -166,19 +171,6 @@ export function makeSubscriptions(graceMs: number = GRACE_MS): Subscriptions {
     stir(store);
   };
 
-  const ask = (subscription: Subscription, maxFrame: number): Wanted | undefined => {
-    const { name, params, store } = subscription;
-    lastId += 1;
-    const wanted: Wanted = { id: lastId, name, params, ...store?.position };
-    if (packed([wanted], maxFrame).length === 0) {
-      fail(subscription, tooLarge(name, maxFrame));
-      return undefined;
-    }
-    subscription.id = wanted.id;
-    byId.set(wanted.id, subscription);
-    return wanted;
-  };
-
   const subscribed = (frame: Subscribed): void => {
     const subscription = byId.get(frame.id);
     // Given up meanwhile, what follows may be all that another wish with the same key gets.
@@ -228,8 +220,7 @@ export function makeSubscriptions(graceMs: number = GRACE_MS): Subscriptions {
       const subscription = wishes.get(key);
       if (subscription !== undefined) recall(key, subscription);
     }
-    const surplus = [...remembered.keys()].slice(0, -REMEMBERED);
-    for (const key of surplus) remembered.delete(key);
+    for (const key of [...remembered.keys()].slice(0, -REMEMBERED)) remembered.delete(key);
   };
 
   const catchUp = (now: number): void => {
@@ -270,6 +261,12 @@ export function makeSubscriptions(graceMs: number = GRACE_MS): Subscriptions {
         subscription.releaseAt = now + graceMs;
       }
     },
+    renew(name, params) {
+      const store = wishes.get(wish(name, params))?.store;
+      if (store === undefined) return;
+      anew(store);
+      stir(store);
+    },
     deadline(now) {
       const times = [...wishes.values()].map(({ releaseAt }) => releaseAt);
       return Math.min(pending.deadline(now), (early[0]?.since ?? Infinity) + PATIENCE_MS, ...times);
@@ -304,13 +301,27 @@ export function makeSubscriptions(graceMs: number = GRACE_MS): Subscriptions {
       const frames: (Unsubscribe | Subscribe)[] = [];
       // Leaving first: to start a key anew, the front must have dropped it.
       while (leaving.length > 0) frames.push({ type: 'unsubscribe', ids: leaving.splice(0, MAX_STORES) });
-      const wanted: Wanted[] = [];
+      let stores: Wanted[] = [];
+      let room = 0;
       for (const subscription of asking) {
-        const one = ask(subscription, maxFrame);
-        if (one !== undefined) wanted.push(one);
+        const { name, params, store } = subscription;
+        const wanted: Wanted = { id: lastId + 1, name, params, ...store?.position };
+        const size = sizeOf(JSON.stringify(wanted)) + 1;
+        if (size > maxFrame - FRAME) {
+          fail(subscription, tooLarge(name, maxFrame));
+          continue;
+        }
+        if (size > room || stores.length === MAX_STORES) {
+          room = maxFrame - FRAME;
+          frames.push({ type: 'subscribe', stores: (stores = []) });
+        }
+        room -= size;
+        stores.push(wanted);
+        lastId = subscription.id = wanted.id;
+        byId.set(lastId, subscription);
       }
       asking.clear();
-      return [...frames, ...packed(wanted, maxFrame)];
+      return frames;
     },
     receive(frame, now) {
       catchUp(now);
@@ -341,14 +352,4 @@ function kept({ name, params, store }: Subscription): KeptStore | undefined {
 
 function wish(name: string, params: JsonObject): string {
   return `${name}${canonical(params)}`;
-}
-
-/** As few frames as the limits of §1 and §3 allow; a store that fits in none is left out. */
-function packed(wanted: Wanted[], maxFrame: number): Subscribe[] {
-  const frame: Subscribe = { type: 'subscribe', stores: wanted };
-  if (wanted.length === 0) return [];
-  if (wanted.length <= MAX_STORES && fits(JSON.stringify(frame), maxFrame)) return [frame];
-  if (wanted.length === 1) return [];
-  const half = Math.ceil(wanted.length / 2);
-  return [...packed(wanted.slice(0, half), maxFrame), ...packed(wanted.slice(half), maxFrame)];
 }

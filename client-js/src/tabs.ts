@@ -57,10 +57,11 @@ export function tabs({ transport = anyWay(), locks = globalThis.navigator?.locks
   /** The lock of a leader that has ended, for the next attempt. */
   let elected: { name: string; release: Release } | undefined;
 
-  return (url, listener, failures) => {
-    if (alone || locks === undefined || globalThis.BroadcastChannel === undefined) {
+  return (url, listener, failures, token) => {
+    // Whose a cookie is cannot be told here.
+    if (alone || token === undefined || locks === undefined || globalThis.BroadcastChannel === undefined) {
       alone = false;
-      return transport(url, listener, failures);
+      return transport(url, listener, failures, token);
     }
     let socket: Socket | undefined;
     let over = false;
@@ -151,7 +152,7 @@ function lead(
       end(code, reason);
       listener.closed(code, reason);
     },
-  }, failures);
+  }, failures, hello.token);
   const board = makeSwitchboard((frame) => real.send(JSON.stringify(frame)));
 
   const leave = (tab: string): void => {
@@ -307,7 +308,7 @@ function once(release: Release, ms: number): Release {
 }
 
 /** What the tokens of tabs that share have in common: all they claim but for when they are good. */
-function groupOf(token: string): string {
+function groupOf(token = ''): string {
   const claims = claimsOf(token);
   if (!isObject(claims)) return token;
   const { exp: _exp, iat: _iat, nbf: _nbf, jti: _jti, ...rest } = claims as Record<string, Json>;

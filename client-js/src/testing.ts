@@ -190,9 +190,9 @@ class TestConnection {
   receive(frame: Up): void {
     if (!this.#open) return;
     if (frame.type === 'hello') {
-      this.#actor = frame.token;
+      this.#actor = frame.token ?? '';
       this.#client = frame.client;
-      this.#say({ ...WELCOME, actor: frame.token });
+      this.#say({ ...WELCOME, actor: this.#actor });
     } else if (frame.type === 'ping') this.#say({ type: 'pong' });
     else if (frame.type === 'subscribe') this.#subscribe(frame);
     else if (frame.type === 'unsubscribe') for (const id of frame.ids) this.#ids.delete(id);

@@ -18,13 +18,17 @@ export interface SocketListener {
 /**
  * Opens sockets. Tests and other runtimes may bring their own.
  *
- * `failures` is how many attempts in a row came to nothing: another way may be better.
+ * `failures` is how many attempts in a row came to nothing: another way may be better. `token` is the one that `hello`
+ * will show, for a way that shows it before.
  */
-export type Transport = (url: string, listener: SocketListener, failures: number) => Socket;
+export type Transport = (url: string, listener: SocketListener, failures: number, token?: string) => Socket;
 
 /** The platform's own WebSocket. */
-export const webSocket: Transport = (url, listener) => {
-  const socket = new WebSocket(url);
+export const webSocket: Transport = (url, listener) => openWebSocket(url, listener, []);
+
+/** @param protocols - Subprotocols that are offered to the front (§2). */
+export function openWebSocket(url: string, listener: SocketListener, protocols: string[]): Socket {
+  const socket = new WebSocket(url, protocols);
   socket.onopen = () => listener.opened();
   // A front sends text only (§1); anything else reads as the frame that it is not.
   socket.onmessage = (event) => listener.message(String(event.data));
@@ -39,4 +43,10 @@ export const webSocket: Transport = (url, listener) => {
       socket.close(1000);
     },
   };
-};
+}
+
+/** WebSockets that come to nothing, one after the other, before another way is tried. */
+export const TRIES = 2;
+
+/** Where it is remembered that WebSocket does not come through. */
+export const BLOCKED = 'fluxwire/blocked';

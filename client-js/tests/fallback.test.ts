@@ -33,7 +33,7 @@ const listener: SocketListener = {
 let kept: Map<string, string>;
 
 function transport(): Transport {
-  return fallback({ webSocket: way('webSocket'), tries: 2, key: KEY });
+  return fallback(way('webSocket'));
 }
 
 /** The ways that are taken as failures go on. */

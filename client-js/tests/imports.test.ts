@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-const texts = import.meta.glob<string>('../src/*', { query: '?raw', import: 'default', eager: true });
+const texts = import.meta.glob('../src/*', { query: '?raw', import: 'default', eager: true }) as Record<string, string>;
 
 /** What each file of a folder imports from it: values, types, and what is loaded later. */
 function imports(files: Record<string, string>): Map<string, string[]> {

@@ -4,7 +4,7 @@ import type { FluxError } from '../src/errors.ts';
 import type { Dispatch, Outcome } from '../src/frames.ts';
 import type { Json, JsonObject } from '../src/json.ts';
 import { BUSY_MS, makeOutbox, WINDOW } from '../src/outbox.ts';
-import type { Brought, Outbox } from '../src/outbox.ts';
+import type { Brought, Left, Outbox } from '../src/outbox.ts';
 import { goldenFrame } from './golden.ts';
 
 const MAX = 65_536;
@@ -78,7 +78,8 @@ describe('§4', () => {
     box.settle(ok(1, 'again'), 0);
     box.settle(ok(7), 0);
     expect(answers).toEqual({ replies: [1], errors: [] });
-    expect(box.size).toBe(0);
+    box.close({ code: 'closed' } as FluxError);
+    expect(answers.errors).toEqual([]);
   });
 
   test.each([
@@ -164,9 +165,11 @@ describe('§4', () => {
     add('a', 'b', 'c');
     box.send(MAX, 0);
     box.settle(ok(1), 0);
-    expect(box.client).toBe('client-1');
-    expect(box.settle(bad(2, 'invalid', code), 0)).toBe(true);
-    expect(box.client).toBe('client-2');
+    expect(box.hello()).toBe('client-1');
+    box.settle(bad(2, 'invalid', code), 0);
+    expect([box.turned, box.send(MAX, 0)]).toEqual([true, []]);
+    box.lost();
+    expect(box.hello()).toBe('client-2');
     expect(sent(box.send(MAX, 0))).toBe('1b 2c');
     expect(answers).toEqual({ replies: [1], errors: [] });
   });
@@ -175,10 +178,10 @@ describe('§4', () => {
     const { box, add, answers } = outbox();
     add('a', 'b', 'c');
     box.send(MAX, 0);
-    expect(box.settle(bad(2, 'invalid', 'client_expired'), 0)).toBe(false);
+    box.settle(bad(2, 'invalid', 'client_expired'), 0);
     box.settle(bad(3, 'invalid', 'number_gap'), 0);
     box.settle(ok(1), 0);
-    expect(box.client).toBe('client-1');
+    expect(box.turned).toBe(false);
     expect(sent(box.send(MAX, 0))).toBe('2b 3c');
     expect(answers).toEqual({ replies: [1], errors: [] });
   });
@@ -193,7 +196,55 @@ describe('§4', () => {
     box.send(MAX, 0);
     box.settle(bad(2, 'invalid', 'client_expired'), 0);
     expect(answers).toEqual({ replies: [1], errors: ['b: client_expired'] });
+    box.hello();
     expect(sent(box.send(MAX, 0))).toBe('1c');
+  });
+});
+
+describe('what another page left', () => {
+  const left = (answers: Answers, number: number, name: string): Left => ({
+    number,
+    brought: brought(name),
+    caller: { sent: vi.fn(), resolve: vi.fn(), reject: ({ code }) => answers.errors.push(`${name}: ${code}`) },
+  });
+
+  test('goes under its own id, before what this page has not sent yet', () => {
+    const { box, add, answers } = outbox();
+    add('a');
+    box.send(MAX, 0);
+    add('b');
+    box.adopt('before', [left(answers, 7, 'x'), left(answers, 8, 'y')]);
+    expect([box.turned, sent(box.send(MAX, 0))]).toEqual([false, '']);
+    box.settle(ok(1), 0);
+    expect(box.turned).toBe(true);
+    box.lost();
+    expect(box.hello()).toBe('before');
+    expect(sent(box.send(MAX, 0))).toBe('7x 8y');
+    box.settle(ok(7), 0);
+    box.settle(ok(8), 0);
+    expect(box.turned).toBe(true);
+    expect([box.hello(), sent(box.send(MAX, 0))]).toEqual(['client-1', '2b']);
+  });
+
+  test('and cannot be sent at all holds up nothing', () => {
+    const { box, add, answers } = outbox();
+    box.adopt('before', [left(answers, 7, 'x'.repeat(200))]);
+    add('a');
+    box.hello();
+    expect([sent(box.send(200, 0)), box.turned]).toEqual(['', true]);
+    expect(answers.errors).toEqual([`${'x'.repeat(200)}: too_large`]);
+    expect([box.hello(), sent(box.send(200, 0))]).toEqual(['client-1', '1a']);
+  });
+
+  test('and may have been applied under an expired id is told', () => {
+    const { box, add, answers } = outbox();
+    box.adopt('before', [left(answers, 7, 'x'), left(answers, 8, 'y')]);
+    add('a');
+    box.hello();
+    box.send(MAX, 0);
+    box.settle(bad(7, 'invalid', 'client_expired'), 0);
+    expect(answers.errors).toEqual(['x: client_expired', 'y: client_expired']);
+    expect([box.hello(), sent(box.send(MAX, 0))]).toEqual(['client-1', '1a']);
   });
 });
 
@@ -213,7 +264,8 @@ describe('limits', () => {
     expect(sent(box.send(200, 0))).toBe('1a 3b 4c');
     expect(answers.errors).toEqual([`${'x'.repeat(200)}: too_large`]);
     box.settle(ok(1), 0);
-    expect(box.settle(bad(3, 'invalid', 'number_gap'), 0)).toBe(true);
+    box.settle(bad(3, 'invalid', 'number_gap'), 0);
+    box.hello();
     expect(sent(box.send(200, 0))).toBe('1b 2c');
   });
 
@@ -256,16 +308,18 @@ test('whatever a front answers, each action is settled at most once and numbers 
           const which = (added += 1);
           const settle = (): unknown => settled.push(which);
           box.add(brought(`${which}`), { sent: vi.fn(), resolve: settle, reject: settle }, MAX);
-        } else if (taken.type === 'lost') box.lost();
-        else if (taken.type === 'send') {
+        } else if (taken.type === 'lost') {
+          box.lost();
+          box.hello();
+        } else if (taken.type === 'send') {
           const names = box.send(MAX, 0).map(({ name }) => Number(name));
           expect(names).toEqual([...names].sort((a, b) => a - b));
         } else if ('number' in taken) {
           box.settle(taken.code === 'ok' ? ok(taken.number) : bad(taken.number, 'invalid', taken.code), 0);
         }
       }
-      expect(new Set(settled).size).toBe(settled.length);
-      expect(settled.length + box.size).toBe(added);
+      box.close({ code: 'closed' } as FluxError);
+      expect([...settled].sort((a, b) => a - b)).toEqual(Array.from({ length: added }, (_value, n) => n + 1));
     }),
   );
 });

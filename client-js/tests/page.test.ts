@@ -19,7 +19,7 @@ async function opens(options: Partial<ClientOptions> = {}): Promise<void> {
 
 function look(visibilityState: 'hidden' | 'visible'): void {
   vi.spyOn(document, 'visibilityState', 'get').mockReturnValue(visibilityState);
-  document.dispatchEvent(new Event('visibilitychange'));
+  document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
 }
 
 const state = (): string => client.connection.get().state;

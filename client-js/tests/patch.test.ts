@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import oracle from 'fast-json-patch';
 import { describe, expect, test } from 'vitest';
 import type { Json } from '../src/json.ts';
-import { applyPatch, PatchError } from '../src/patch.ts';
+import { applyPatch } from '../src/patch.ts';
 import type { Operation } from '../src/patch.ts';
 
 const { applyPatch: applyOracle, compare, deepClone } = oracle;
@@ -50,7 +50,7 @@ test('any operations do what the oracle does, or are refused where it refuses', 
       }
       // The oracle removes a whole document to null, which is none that a store could have.
       if (patch.some(({ op, path: at }) => op === 'remove' && at === '')) return;
-      if (expected === undefined) expect(() => applyPatch(frozen(before), patch)).toThrow(PatchError);
+      if (expected === undefined) expect(() => applyPatch(frozen(before), patch)).toThrow(RangeError);
       else expect(applyPatch(frozen(before), patch)).toEqual(expected);
     }),
     { numRuns: 1000 },
@@ -59,12 +59,12 @@ test('any operations do what the oracle does, or are refused where it refuses', 
 
 test.each(['01', '', 'length', '-1', '1.0', ' 0', '3', '-'])('RFC 6901: "%s" is no index of a list of two', (token) => {
   for (const op of ['replace', 'remove'] as const) {
-    expect(() => applyPatch({ list: [1, 2] }, [{ op, path: `/list/${token}`, value: 1 }])).toThrow(PatchError);
+    expect(() => applyPatch({ list: [1, 2] }, [{ op, path: `/list/${token}`, value: 1 }])).toThrow(RangeError);
   }
 });
 
 test.each(['a', '/~', '/~2'])('RFC 6901: "%s" is no pointer', (path) => {
-  expect(() => applyPatch({ a: 1, '~': 1, '~2': 1 }, [{ op: 'add', path, value: 1 }])).toThrow(PatchError);
+  expect(() => applyPatch({ a: 1, '~': 1, '~2': 1 }, [{ op: 'add', path, value: 1 }])).toThrow(RangeError);
 });
 
 describe('sharing', () => {
@@ -95,7 +95,7 @@ describe('prototypes', () => {
     'no path leads to one: %s',
     (path) => {
       for (const op of ['add', 'replace', 'remove'] as const) {
-        expect(() => applyPatch({ list: [] }, [{ op, path, value: 1 }])).toThrow(PatchError);
+        expect(() => applyPatch({ list: [] }, [{ op, path, value: 1 }])).toThrow(RangeError);
       }
       expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
     },

@@ -5,5 +5,5 @@ declare module '*?raw' {
 
 interface ImportMeta {
   /** The modules of a pattern, by path. */
-  glob(pattern: string): Record<string, unknown>;
+  glob(pattern: string, options?: { query?: string; import?: string; eager?: boolean }): Record<string, unknown>;
 }
