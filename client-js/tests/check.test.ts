@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { check, hashOf } from '../src/check.ts';
 import { createClient } from '../src/client.ts';
 import type { Client } from '../src/client.ts';
@@ -42,9 +42,14 @@ afterEach(async () => {
   await client.close();
 });
 
+/** Carries frames until the check is done. */
 async function checked(): ReturnType<typeof check> {
-  const result = check(client, a({}), options);
-  await wires.settle();
+  let done = false;
+  const result = check(client, a({}), options).finally(() => (done = true));
+  while (!done) {
+    await wires.settle();
+    await new Promise((resolve) => setTimeout(resolve));
+  }
   return result;
 }
 
@@ -70,12 +75,38 @@ test('what is predicted does not count, and what is on its way is waited for', a
   expect(times).toBeGreaterThanOrEqual(3);
 });
 
-test('a document that has parted from the front is found', async () => {
-  front.commit(['a{}'], 1);
-  await checked();
-  front.store('a{}').document.items.push('unheard of');
-  const { same, held, expected } = await checked();
-  expect([same, held === expected]).toEqual([false, false]);
+describe('a document that has parted from the front', () => {
+  /** What was shown meanwhile. */
+  let shown: string[];
+
+  beforeEach(async () => {
+    front.commit(['a{}'], 1);
+    const store = client.store(a({}));
+    shown = [];
+    store.subscribe(() => shown.push(`${store.get().status} ${JSON.stringify(store.get().data?.items)}`));
+    await wires.settle();
+    shown = [];
+  });
+
+  test('is found, and comes anew; what is there is shown until then', async () => {
+    front.store('a{}').document.items.push('unheard of');
+    const { same, healed, held, expected, renewals } = await checked();
+    expect({ same, healed, differ: held !== expected, renewals }).toEqual({ same: false, healed: true, differ: true, renewals: 1 });
+    expect(shown).toEqual(['stale [1]', 'live [1,"unheard of"]']);
+    expect(await checked()).toMatchObject({ same: true, healed: false, renewals: 1 });
+    front.commit(['a{}'], 2);
+    await wires.settle();
+    expect(client.store(a({})).get().data).toEqual({ items: [1, 'unheard of', 2] });
+  });
+
+  test('again and again is only told after three times in an hour', async () => {
+    const subscribed = vi.spyOn(client, 'renew');
+    for (const [times, healed] of [[1, true], [2, true], [3, true], [3, false], [3, false]] as const) {
+      front.store('a{}').document.items.push('unheard of');
+      expect(await checked()).toMatchObject({ same: false, healed, renewals: times });
+    }
+    expect(subscribed).toHaveBeenCalledTimes(3);
+  });
 });
 
 test('a store that may not be read is told', async () => {
