@@ -75,7 +75,6 @@ def _compared(tick: str, updates: int, up: Up, plan: Plan, options: Options) -> 
 
     def turn(name: str) -> float:
         server, load = up[name]
-        up["front"][1].order("hold 0.05")  # whose clients answer pings
         before = server.cost()
         with shares[name].counted(server.pid, load=load.pid):
             answer = load.order(f"loop {plan.seconds} {updates}")

@@ -9,7 +9,7 @@
  *   open N FLIGHT FRAMES    open N connections, FLIGHT at a time; one is open when it has read FRAMES text frames
  *   loop SECONDS K          ask for ticks of K messages, the next when half of the last has arrived
  *   spaced COUNT MS         ask for COUNT ticks, MS apart or more; tells when the last byte of each arrived
- *   hold SECONDS            do nothing but answer pings
+ *   hold SECONDS            do nothing but answer pings, which is done between orders too
  *   churn SECONDS RATE FRAMES ROOMS  hold, while RATE times a second by turns a client leaves without a goodbye and comes
  *                           back, which takes FRAMES text frames, and one goes from its room to the next of ROOMS
  *   steady SECONDS RATE BYTE  send a byte to the server RATE times a second, whatever comes of it
@@ -18,6 +18,8 @@
  *   cut                     drop all connections at once, without a goodbye
  */
 #include "clients.h"
+
+#include <poll.h>
 
 enum { EVENTS = 1024 };
 enum state { CONNECTING, UPGRADING, TALKING };
@@ -265,6 +267,13 @@ static void cut(void) {
   count = 0;
 }
 
+/* Until there is an order, connections go on answering pings. */
+static char *next_order(char *line, int size) {
+  struct pollfd waiting[] = {{.fd = 0, .events = POLLIN}, {.fd = epoll, .events = POLLIN}};
+  while (poll(waiting, 2, -1) >= 0 && !waiting[0].revents) turn(0);
+  return fgets(line, size, stdin);
+}
+
 int main(int argc, char **argv) {
   if (argc != 2 && argc != 3) return 2;
   epoll = epoll_create1(0);
@@ -277,7 +286,7 @@ int main(int argc, char **argv) {
   }
   server_at(atoi(argv[1]));
   char line[4096], path[4096];
-  while (fgets(line, sizeof line, stdin)) {
+  while (next_order(line, sizeof line)) {
     int a, b, c;
     double seconds, rate;
     if (sscanf(line, "churn %lf %lf %d %d", &seconds, &rate, &a, &b) == 4) churn(seconds, rate, a, b);
