@@ -15,22 +15,27 @@ RETRY = 0.05  # seconds
 async def main(port: int, control_port: int, path: str, update: bytes) -> None:
     """Pass orders on until there are no more."""
     async with asyncio.timeout(START_LIMIT):
-        reader, writer = await connected(port)
+        _, probe = await connected(port)
+    probe.close()
     head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
     post = f"{head}Content-Length: {len(update)}\r\n\r\n".encode() + update
-    ended = asyncio.Event()
+    ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def obey(orders: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
-        while order := await orders.read(64):
-            writer.write(post * sum(order))
-        ended.set()
+        answers, writer = None, probe
+        try:
+            while order := await orders.read(64):
+                if answers is None or answers.done():  # servers close what has long said nothing
+                    reader, writer = await connected(port)
+                    answers = asyncio.create_task(listen(reader))
+                writer.write(post * sum(order))
+            ended.set_result(None)
+        except OSError as exc:
+            ended.set_exception(exc)
 
     async with await asyncio.start_server(obey, "127.0.0.1", control_port):
         print("ready", flush=True)
-        answers = asyncio.create_task(listen(reader))
-        await asyncio.wait((answers, asyncio.create_task(ended.wait())), return_when=asyncio.FIRST_COMPLETED)
-        if answers.done():
-            await answers
+        await ended
 
 
 async def connected(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -43,16 +48,15 @@ async def connected(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWrit
 
 
 async def listen(reader: asyncio.StreamReader) -> None:
-    """Read answers as long as they are good."""
+    """Read answers until the server closes the connection; one that is not good ends all."""
     while status := await reader.readline():
         if status.split()[1][:1] != b"2":
-            raise ConnectionError(f"the server answers {status.decode().strip()}")
+            sys.exit(f"the server answers {status.decode().strip()}")
         size = 0
         while (line := await reader.readline()) not in {b"\r\n", b""}:
             name, _, value = line.partition(b":")
             size = int(value) if name.lower() == b"content-length" else size
         await reader.readexactly(size)
-    raise ConnectionError("the server has closed the connection")
 
 
 if __name__ == "__main__":
