@@ -6,7 +6,7 @@
 import { rolldown } from 'rolldown';
 import { ask, equal, LIMIT_MS, loaded, step } from './scenario.mjs';
 
-const files = await built('index', 'persist', 'tabs');
+const files = await built('index', 'persist', 'tabs', 'upgrade');
 
 /** The client's entries as an application would ship them: texts by file name. */
 async function built(...entries) {
@@ -35,15 +35,17 @@ async function opens(context, url, token, room, words = {}, again = undefined) {
   page.on('websocket', () => (page.sockets += 1));
   await loaded(() => page.goto(`${url}/healthz`));
   await page.evaluate(
-    async ([token, room, { shared = false, actor }]) => {
+    async ([token, room, { shared = false, actor, upgrading = false }]) => {
       const { createClient } = await import('/client/index.js');
       const { persist } = await import('/client/persist.js');
       const { tabs } = await import('/client/tabs.js');
+      const { tokenInUpgrade } = await import('/client/upgrade.js');
       globalThis.errors = [];
       globalThis.client = createClient({
         url: `${location.origin.replace('http', 'ws')}/ws`,
         token,
         ...(shared && { transport: tabs() }),
+        ...(upgrading && { transport: tokenInUpgrade() }),
         ...(actor && { persistence: persist({ actor, onError: (error) => globalThis.errors.push(String(error)) }) }),
       });
       globalThis.store = client.store({ name: 'room', params: { room } });
@@ -104,6 +106,23 @@ export default async function network(browser, url, ada, bob) {
     page = await opens(context, url, ada, 'blocked');
     await shows(page, 3);
     equal(await page.evaluate(() => globalThis.tried ?? 0), 0);
+    await Promise.all([context.close(), other.context().close()]);
+  });
+
+  await step('a token goes with the upgrade, in no frame; a wrong one is refused', async () => {
+    const other = await create(browser, url, bob, 'upgrade');
+    const context = await device(browser);
+    const said = [];
+    context.on('page', (page) =>
+      page.on('websocket', (socket) => socket.on('framesent', ({ payload }) => said.push(payload))),
+    );
+    const page = await opens(context, url, ada, 'upgrade', { upgrading: true });
+    await page.evaluate(() => post('one').settled);
+    await Promise.all([shows(page, 1), shows(other, 1)]);
+    equal(JSON.parse(said[0]).type, 'hello');
+    equal(said.filter((text) => text.includes(ada)), []);
+    await opens(context, url, `${ada.slice(0, -8)}AAAAAAAA`, 'upgrade', { upgrading: true }, page);
+    await page.waitForFunction(() => client.connection.get().state === 'signed out');
     await Promise.all([context.close(), other.context().close()]);
   });
 
