@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { playwright } from '@vitest/browser-playwright';
 import { defineConfig } from 'vitest/config';
 
 const path = (name: string): string => fileURLToPath(new URL(`../${name}`, import.meta.url));
@@ -7,6 +9,30 @@ const modules = 'tests/react-18/node_modules';
 // Properties take seconds, and more on a busy machine.
 const testTimeout = 120_000;
 
+/** Debian's Chromium, and where others have theirs; without one, nothing runs in a browser. */
+const executablePath = ['chromium', 'chromium-browser', 'google-chrome'].map((name) => `/usr/bin/${name}`).find(existsSync);
+
+const FLAGS = [
+  ...['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
+  ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
+];
+
+/** What only a real browser can say about locks, channels between tabs, and what a device keeps. */
+const inBrowser = {
+  test: {
+    testTimeout: 30_000,
+    name: 'chromium',
+    include: ['tests/browser/*.test.ts'],
+    browser: {
+      enabled: true,
+      headless: true,
+      screenshotFailures: false,
+      provider: playwright({ launchOptions: { ...(executablePath && { executablePath }), args: FLAGS } }),
+      instances: [{ browser: 'chromium' as const }],
+    },
+  },
+};
+
 export default defineConfig({
   test: {
     // A leftover warning of React is a fault of ours.
@@ -14,7 +40,7 @@ export default defineConfig({
       throw new Error(`unexpected output: ${log}`);
     },
     projects: [
-      { test: { testTimeout, name: 'client', include: ['tests/**/*.test.{ts,tsx}'] } },
+      { test: { testTimeout, name: 'client', include: ['tests/*.test.{ts,tsx}'] } },
       {
         // The hooks once more, with the oldest React that they are for.
         resolve: {
@@ -28,10 +54,11 @@ export default defineConfig({
         test: {
           testTimeout,
           name: 'react 18',
-          include: ['tests/**/*.test.tsx'],
+          include: ['tests/*.test.tsx'],
           server: { deps: { inline: [/@testing-library/] } },
         },
       },
+      ...(executablePath === undefined ? [] : [inBrowser]),
     ],
   },
 });
