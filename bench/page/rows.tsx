@@ -26,6 +26,10 @@ const inOrder = ordered<Room, 'messages'>(
   (a, b) => compare(a.sent_at, b.sent_at) || compare(a.id, b.id),
 );
 
+/** Heights of a row and of the list, in pixels. */
+const ROW = 20;
+const HEIGHT = 600;
+
 let rows = 0;
 let committed: (at: number) => void = () => undefined;
 
@@ -38,13 +42,20 @@ const Row = memo(function Row({ message }: { message: Message }) {
   );
 });
 
-function List() {
-  const { data: messages = [] } = useStore(room({ room: 'lobby' }), { select: inOrder });
+function Page() {
+  const { data: messages } = useStore(room({ room: 'lobby' }), { select: inOrder });
+  return messages && <List messages={messages} />;
+}
+
+function List({ messages }: { messages: readonly Message[] }) {
   const frame = useRef<HTMLDivElement>(null);
   const virtual = useVirtualizer({
     count: messages.length,
     getScrollElement: () => frame.current,
-    estimateSize: () => 20,
+    estimateSize: () => ROW,
+    // The first thing that is shown is the end.
+    initialRect: { width: 0, height: HEIGHT },
+    initialOffset: () => messages.length * ROW - HEIGHT,
     getItemKey: (index) => messages[index]?.id ?? index,
   });
   useLayoutEffect(() => {
@@ -53,7 +64,7 @@ function List() {
     frame.current?.scrollTo({ top: virtual.getTotalSize() });
   }, [messages]);
   return (
-    <div ref={frame} style={{ height: 600, overflow: 'auto' }}>
+    <div ref={frame} style={{ height: HEIGHT, overflow: 'auto' }}>
       <div style={{ height: virtual.getTotalSize(), position: 'relative' }}>
         {virtual.getVirtualItems().map(({ key, index, start }) => (
           <div key={key} style={{ position: 'absolute', top: start }}>
@@ -112,7 +123,7 @@ function update(count: number, n: number): void {
 function show(client: Client): void {
   createRoot(document.getElementById('root') as HTMLElement).render(
     <FluxProvider client={client}>
-      <List />
+      <Page />
     </FluxProvider>,
   );
 }

@@ -24,6 +24,9 @@ interface Props {
   members: Record<string, Member>;
 }
 
+/** A row's height before it is measured, in pixels. */
+const USUAL_HEIGHT = 44;
+
 /** How far from the end still counts as reading the newest, in pixels. */
 const NEAR_END = 80;
 
@@ -54,7 +57,10 @@ export function MessageList({ room, actor, title, members }: Props) {
   const virtual = useVirtualizer({
     count,
     getScrollElement: () => list.current,
-    estimateSize: () => 44,
+    estimateSize: () => USUAL_HEIGHT,
+    // The first thing that is shown is the end.
+    initialRect: { width: 0, height: window.innerHeight },
+    initialOffset: () => count * USUAL_HEIGHT,
     getItemKey: (index) => items[index]?.key ?? `failed ${failed[index - items.length]?.id}`,
     anchorTo: 'end',
     followOnAppend: true,
