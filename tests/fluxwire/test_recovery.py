@@ -22,6 +22,7 @@ from fluxwire.log.archive import archive, archived, exported
 from fluxwire.log.baseline import DUMP, MANIFEST, restore, take
 from fluxwire.log.logged import BrokenLog, Until
 from fluxwire.log.replay import deploy_to, prepare, replay
+from fluxwire.log.storage import Storage
 from fluxwire.log.target import Target
 from fluxwire.log.trim import covered, trim
 from fluxwire.stack.errors import StackError
@@ -281,6 +282,20 @@ async def test_full_disk(sql: Sql, tmp_path: Path) -> None:
         assert child.returncode == 1, complaint
         assert b"Traceback" not in complaint
         assert whole_files(tmp_path) == []
+
+
+def test_a_file_whose_writer_fails_is_not_there(tmp_path: Path) -> None:
+    """An archive has no half of a file, whatever ended its writing."""
+    storage = Storage(str(tmp_path))
+
+    def fail() -> None:
+        with storage.write("half") as file:
+            file.write(os.urandom(1 << 16))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert storage.names() == []
 
 
 def whole_files(folder: Path) -> list[Path]:
