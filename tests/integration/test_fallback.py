@@ -101,6 +101,24 @@ def test_typescript_clients_without_websocket(stack: Up) -> None:
     assert sorted(message["body"] for message in shown) == sorted(bodies)
 
 
+def test_rendered_pages_go_on_where_the_server_was(stack: Up) -> None:
+    """With React 18 and 19: what a server read over HTTP is what the page shows, and no document comes twice."""
+    script = Path(__file__).parent / "rendered.mjs"
+    words = [node_program(), str(script), f"http://127.0.0.1:{stack.port}", stack.bearer("ada")]
+    said = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert said.returncode == 0, said.stderr
+    pages = [json.loads(line) for line in said.stdout.splitlines()]
+    assert [page.pop("version").partition(".")[0] for page in pages] == ["18", "19"]
+    for count, page in enumerate(pages, start=1):
+        assert page == {
+            "html": f"<h1>stale: {count} messages</h1>",
+            "heard": ["welcome", "subscribed, resumed: true"],
+            "after": ["update"],
+            "complaints": [],
+            "same": True,
+        }
+
+
 async def test_a_client_without_websocket(stack: Up) -> None:
     """Events, then long polls at any front, while others write: an unbroken chain, and no action lost or doubled."""
     base = f"http://127.0.0.1:{stack.port}"
