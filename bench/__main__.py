@@ -6,6 +6,7 @@ standard output are the figures at last, or with --json one object per figure an
 
 import argparse
 import importlib
+import signal
 import sys
 import time
 import traceback
@@ -163,4 +164,6 @@ def _group(name: str) -> str:
 
 
 if __name__ == "__main__":
+    # Whoever ends it by a signal gets what was measured, and no server is left behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main())

@@ -3,6 +3,7 @@
 A mark is ``<!-- bench: KIND NAME… -->``, and what follows it up to ``<!-- end -->`` is made:
 
 - ``targets``: the targets of all figures, or of those named, and how far each was reached;
+- ``unmeasured``: which figures of ``SET`` are not kept;
 - ``figures``: what was measured of the figures named (``front``, ``front.hold``), and when;
 - ``machine``: on what.
 """
@@ -17,6 +18,21 @@ from .results import CHECKOUT, FULL, Kept, Results, groups, read
 PAGES = CHECKOUT / "docs"
 MARKED = re.compile(r"(<!-- bench: (\w+)((?: [\w.]+)*) -->\n).*?(<!-- end -->)", re.DOTALL)
 
+SET = [
+    f"{group}.{name}"
+    for group, names in {
+        "front": "fanout.vs_c fanout.vs_socketio fanout.vs_node fanout.vs_ws fanout.vs_websockets fanout.vs_nchan"
+        " fanout.vs_centrifugo tick10.vs_c tick10.vs_socketio tick10.vs_node last_p99.vs_c last_p99.vs_socketio"
+        " memory_kb memory_deflate_kb idle_us_per_s collection_ms sessions_per_s storm.vs_first",
+        "actions": "vs_insert per_s latency_p50.vs_bare latency_p99_ms",
+        "sql": "dispatch_per_s vs_insert vs_pgbench_notify watch.vs_plain",
+        "replay": "per_s vs_insert",
+        "client": "apply_ms core_kb react_kb",
+    }.items()
+    for name in names.split()
+]
+"""Figures that had a target before they were measured: who stops measuring one does not get rid of it."""
+
 
 def documented(page: str, results: Sequence[Results]) -> str:
     """A page with what is kept now.
@@ -26,7 +42,7 @@ def documented(page: str, results: Sequence[Results]) -> str:
         results: Of all groups.
 
     Raises:
-        ValueError: A mark asks for something of which nothing is kept, or of a kind there is not.
+        ValueError: A mark is of a kind there is not.
 
     """
 
@@ -36,9 +52,8 @@ def documented(page: str, results: Sequence[Results]) -> str:
             raise ValueError(f"there are marks for {', '.join(KINDS)}, not for {kind!r}")
         chosen = [_only(of_group, names.split()) for of_group in results]
         chosen = [of_group for of_group in chosen if of_group.figures]
-        if not chosen:
-            raise ValueError(f"nothing is kept of {names.strip() or 'any figure'}")
-        return f"{head}\n{KINDS[kind](chosen)}\n\n{foot}"
+        text = KINDS[kind](chosen) if chosen else f"Nothing is kept yet; `python3 run.py bench{names}` measures it."
+        return f"{head}\n{text}\n\n{foot}"
 
     return MARKED.sub(made, page)
 
@@ -65,6 +80,14 @@ def _only(results: Results, names: Sequence[str]) -> Results:
 
 def _targets(chosen: Sequence[Results]) -> str:
     return table.targets([one.figure for results in chosen for one in results.figures])
+
+
+def _unmeasured(chosen: Sequence[Results]) -> str:
+    measured = {one.figure.name for results in chosen for one in results.figures}
+    missing = [f"`{name}`" for name in SET if name not in measured]
+    return (
+        f"Not measured: {', '.join(missing)}." if missing else "Every figure that had a target from the first is there."
+    )
 
 
 def _figures(chosen: Sequence[Results]) -> str:
@@ -119,7 +142,7 @@ def _machine(chosen: Sequence[Results]) -> str:
     )
 
 
-KINDS = {"targets": _targets, "figures": _figures, "machine": _machine}
+KINDS = {"targets": _targets, "unmeasured": _unmeasured, "figures": _figures, "machine": _machine}
 
 
 def write() -> list[Path]:

@@ -109,7 +109,7 @@ def _ratios(plots: Any, rows: Sequence[Figure]) -> Any:  # noqa: ANN401
     axes.xaxis.set_minor_formatter(lambda number, _: f"{number:g} {TIMES}" if f"{number:e}"[0] in "25" else "")
     axes.set_yticks(range(len(rows)), [f"{figure.name}  {figure.target}" for figure in reversed(rows)])
     axes.set_ylim(-0.7, len(rows) - 0.3)
-    axes.set_xlabel("how often it reaches its target: the median of the rounds, and from the smallest to the largest")
+    axes.set_xlabel("times its target: median, smallest and largest of the rounds")
     return image
 
 

@@ -39,12 +39,7 @@ def measured(figures: Sequence[Figure]) -> str:
 def targets(figures: Sequence[Figure]) -> str:
     """What was to be reached, and how far it was, as a table of a page."""
     rows = [
-        (
-            f"`{figure.name}`",
-            number(reached(figure)),
-            figure.target.replace(">=", "≥").replace("<=", "≤"),
-            verdict(figure),
-        )
+        (f"`{figure.name}`", number(reached(figure)), _target(figure), verdict(figure))
         for figure in figures
         if figure.target is not None
     ]
@@ -53,13 +48,22 @@ def targets(figures: Sequence[Figure]) -> str:
 
 def verdict(figure: Figure) -> str:
     """Whether a figure's target is met, and by how much."""
+    bound = _bound(figure)
+    times = reached(figure) / bound
+    # What is twice as much and more is told in times, and what is the target itself not at all.
+    by = f", {number(times)} times as much" if times >= 2 else f" by {abs(times - 1):.0%}".replace("%", " %")  # noqa: PLR2004
+    return ("met" if figure.met else "**missed**") + (by if reached(figure) != bound else "")
+
+
+def _target(figure: Figure) -> str:
+    """A figure's target as a page has it."""
     assert figure.target is not None
-    relation, _, bound = figure.target.partition(" ")
-    more = reached(figure) / float(bound) - 1
-    beyond = more if relation == ">=" else -more
-    # What is missed twice and thrice is told in times.
-    by = f", {number(1 + more)} times as much" if beyond <= -1 else f" by {abs(beyond):.0%}".replace("%", " %")
-    return f"met{by}" if figure.met else f"**missed**{by}"
+    return ("≥ " if figure.target.startswith(">=") else "≤ ") + number(_bound(figure))
+
+
+def _bound(figure: Figure) -> float:
+    assert figure.target is not None
+    return float(figure.target.split()[1])
 
 
 def reached(figure: Figure) -> float:

@@ -158,7 +158,7 @@ static void open_all(int total, int flight, uint64_t wanted) {
 static void ask(uint8_t k) { say(control, &k, 1); }
 
 static void drain(uint64_t until_frames) {
-  double until = now() + 20;
+  double until = now() + 120;
   while (frames < until_frames && now() < until) turn(100);
 }
 
@@ -237,7 +237,7 @@ static void churn(double seconds, double rate, uint64_t wanted, int rooms) {
     }
     turn(5);
   }
-  double until = now() + 20;
+  double until = now() + 120;
   int back = 0;
   while (back < count && now() < until) {
     turn(100);

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.document import documented
+from bench.document import SET, documented, kept, pages
 from bench.figures import alone
 from bench.results import Results, read, recorded
 
@@ -15,6 +15,20 @@ def results(tmp_path: Path) -> Results:
         began = datetime(2026, 1, day, 12, tzinfo=UTC)
         list(recorded("x", [figure], folder=tmp_path, command=["x"], quick=False, began=began))
     return read(tmp_path, "x")
+
+
+def test_the_pages_are_what_was_measured() -> None:
+    """`python3 run.py bench --document` has nothing to write."""
+    assert [
+        page.name for page in pages() if documented(page.read_text(encoding="utf-8"), kept()) != page.read_text()
+    ] == []
+    assert "performance.md" in [page.name for page in pages()]
+
+
+def test_a_target_that_was_set_is_not_forgotten(results: Results) -> None:
+    """What nothing is kept of is named."""
+    named = documented("<!-- bench: unmeasured -->\n<!-- end -->", [results])
+    assert [name for name in SET if f"`{name}`" not in named] == []
 
 
 def test_what_is_between_marks_is_made(results: Results) -> None:
@@ -37,8 +51,12 @@ def test_each_figure_says_of_when_it_is(results: Results) -> None:
     assert "`x.c`: taken on 2026-01-02" in made
 
 
-@pytest.mark.parametrize("mark", ["figures y", "pictures x"])
-def test_a_mark_that_means_nothing_is_refused(mark: str, results: Results) -> None:
-    """A name that is not kept, a kind that there is not."""
-    with pytest.raises(ValueError, match=r"kept|marks"):
-        documented(f"<!-- bench: {mark} -->\n<!-- end -->", [results])
+def test_what_was_never_measured_is_said(results: Results) -> None:
+    """A page may ask for what this machine has no figures of."""
+    assert "`python3 run.py bench y`" in documented("<!-- bench: figures y -->\n<!-- end -->", [results])
+
+
+def test_a_mark_of_another_kind_is_refused(results: Results) -> None:
+    """A slip is no table that stays as it was."""
+    with pytest.raises(ValueError, match="pictures"):
+        documented("<!-- bench: pictures x -->\n<!-- end -->", [results])

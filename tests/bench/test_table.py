@@ -12,6 +12,8 @@ from bench.table import lines, measured, number, targets, verdict
         (4.0, "<= 5", "met by 20 %"),
         (6.0, "<= 5", "**missed** by 20 %"),
         (71.0, "<= 2", "**missed**, 35.5 times as much"),
+        (3.0, ">= 1.5", "met, 2 times as much"),
+        (1.0, "<= 1", "met"),
     ],
 )
 def test_a_verdict_says_by_how_much(value: float, target: str, words: str) -> None:
