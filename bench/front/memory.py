@@ -34,7 +34,7 @@ def memory(crowd: Crowd, plan: Plan, options: Options) -> Iterator[Figure]:
 def memory_deflate(crowd: Crowd, plan: Plan, options: Options) -> Iterator[Figure]:
     """The same with permessage-deflate negotiated."""
     crowd.write("deflate", [request("/ws", deflate=True), *crowd.hellos(subscribe([ROOM]))])
-    sizes = [_size(crowd, "deflate", options) for _ in range(plan.rounds)]
+    sizes = [_size(crowd, "deflate", options) for _ in range(plan.sizes)]
     yield alone("front.memory_deflate_kb", sizes, "KB", "<= 6")
 
 
@@ -45,7 +45,7 @@ def memory_events(crowd: Crowd, plan: Plan, options: Options) -> Iterator[Figure
     asks = [posted("/events", say % (token, number, room)) for number, token in enumerate(crowd.tokens)]
     crowd.write("events", [b"", *asks])
     sides = {session: partial(_size, crowd, session, options) for session in ("events", "front")}
-    sizes = in_turn(sides, rounds=plan.rounds)
+    sizes = in_turn(sides, rounds=plan.sizes)
     yield compared(
         "front.memory_events.vs_websocket",
         sizes["events"],

@@ -20,9 +20,11 @@ class Plan:
     hold_connections: int
     hold: float
     """Seconds for which connections are held under updates."""
+    sizes: int
+    """How often connections of a kind are weighed, which repeats to a hundredth."""
     ring: int
     """Seconds in which what a store keeps of its updates gets full, which is no growth."""
 
 
-FULL = Plan(15_000, 5, 15, 1.0, 15, 26.0, 19_000, 120.0, 45)
-QUICK = Plan(1_000, 2, 3, 0.3, 3, 2.0, 1_000, 5.0, 2)
+FULL = Plan(15_000, 5, 15, 1.0, 15, 26.0, 19_000, 120.0, 3, 45)
+QUICK = Plan(1_000, 2, 3, 0.3, 3, 2.0, 1_000, 5.0, 1, 2)

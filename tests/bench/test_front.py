@@ -11,7 +11,7 @@ from bench.harness import Options
 
 @pytest.fixture
 def _few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(front, "QUICK", Plan(20, 1, 1, 0.1, 1, 0.1, 20, 0.2, 1))
+    monkeypatch.setattr(front, "QUICK", Plan(20, 1, 1, 0.1, 1, 0.1, 20, 0.2, 1, 1))
 
 
 def measured(*names: str) -> dict[str, Figure]:
