@@ -351,7 +351,9 @@ class _Bench:
                 )
 
     def _curves(self, points: Callable[[str, _Found], Curve]) -> list[Curve]:
-        return [points(self._sides[name].called, found) for name, found in self._found.items()]
+        curves = [points(self._sides[name].called, found) for name, found in self._found.items()]
+        # Whose highest rate is not searched for has none of them.
+        return [curve for curve in curves if curve.points]
 
 
 def _p99s(found: _Found) -> list[float]:
