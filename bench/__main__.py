@@ -32,6 +32,8 @@ BENCHMARKS = {
     "sql": "bench.sql",
     "replay": "bench.replay",
     "registry": "bench.registry",
+    "plan": "bench.plan",
+    "scale": "bench.scale",
     "soak": "bench.soak",
 }
 """The first part of a figure's name, and the module whose ``run`` measures it."""

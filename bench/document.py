@@ -5,18 +5,24 @@ A mark is ``<!-- bench: KIND NAME… -->``, and what follows it up to ``<!-- end
 - ``targets``: the targets of all figures, or of those named, and how far each was reached;
 - ``unmeasured``: which figures of ``SET`` are not kept;
 - ``figures``: what was measured of the figures named (``front``, ``front.hold``), and when;
-- ``machine``: on what.
+- ``machine``: on what;
+- ``plan``: what ``fluxwire plan`` says, with the options that follow.
 """
 
+import argparse
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+from fluxwire.plan import command, units
+from fluxwire.plan.sheet import sheet
+from fluxwire.plan.table import table as sheet_table
 
 from . import table
 from .results import CHECKOUT, FULL, Kept, Results, groups, read
 
 PAGES = CHECKOUT / "docs"
-MARKED = re.compile(r"(<!-- bench: (\w+)((?: [\w.]+)*) -->\n).*?(<!-- end -->)", re.DOTALL)
+MARKED = re.compile(r"(<!-- bench: (\w+)((?: [\w.-]+)*) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 SET = [
     f"{group}.{name}"
@@ -48,8 +54,10 @@ def documented(page: str, results: Sequence[Results]) -> str:
 
     def made(mark: re.Match[str]) -> str:
         head, kind, names, foot = mark.groups()
+        if kind == "plan":
+            return f"{head}\n{_plan(names.split())}\n\n{foot}"
         if kind not in KINDS:
-            raise ValueError(f"there are marks for {', '.join(KINDS)}, not for {kind!r}")
+            raise ValueError(f"there are marks for {', '.join([*KINDS, 'plan'])}, not for {kind!r}")
         chosen = [_only(of_group, names.split()) for of_group in results]
         chosen = [of_group for of_group in chosen if of_group.figures]
         text = KINDS[kind](chosen) if chosen else f"Nothing is kept yet; `python3 run.py bench{names}` measures it."
@@ -66,6 +74,15 @@ def pages() -> list[Path]:
 def kept() -> list[Results]:
     """What is kept of all groups."""
     return [read(FULL, group) for group in groups(FULL)]
+
+
+def _plan(words: Sequence[str]) -> str:
+    """A command and what it says."""
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    found = units.read()
+    said = sheet_table(sheet(command.workload(parser.parse_args(words)), found), found)
+    return f"```console\n$ fluxwire plan {' '.join(words)}\n{said}\n```"
 
 
 def _only(results: Results, names: Sequence[str]) -> Results:

@@ -35,6 +35,7 @@ COMMANDS = {
     "rehearse": ("fluxwire.log.rehearse", "replay the log through other functions, and tell what would be otherwise"),
     "at": ("fluxwire.log.at", "print a store as it was at some time"),
     "blame": ("fluxwire.log.blame", "tell which action last changed something in a store"),
+    "plan": ("fluxwire.plan.command", "compute what a workload takes, from measured unit costs"),
     "types": ("fluxwire.types", "write TypeScript for every action and store"),
     "trace": ("fluxwire.trace", "make a synthetic chat trace"),
     "play": ("fluxwire.play", "play a chat trace through the front door"),

@@ -14,6 +14,8 @@ from broker.watching import Watching, read_watching
 from .errors import SettingsError
 
 MAX_PORT = 65_535
+BATCH = 60
+"""More than 64 writing subtransactions in one transaction overflow a backend's cache."""
 DATABASE_SCHEMES = ("postgresql://", "postgres://")
 
 NAMES = frozenset({"DATABASE_URL", "REDIS_URL", "FLUXWIRE_NAMESPACE", "FLUXWIRE_HOST", "FLUXWIRE_STATUS_PORT"})
@@ -40,8 +42,8 @@ class Settings:
     watching: Watching = field(default_factory=Watching)
     name: str = field(default_factory=_own_name)
     """Unique among all multiplexers that ever lived."""
-    batch: int = 60
-    """Most actions in one transaction; more than 64 writing subtransactions overflow a backend's cache."""
+    batch: int = BATCH
+    """Most actions in one transaction."""
     action_timeout: float = 5.0
     """How long a batch may run; an action that takes longer alone is refused."""
     render_timeout: float = 5.0

@@ -6,9 +6,9 @@ from bench.soak import growth
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        ([1, 5, 10, 10, 10, 10], 1.0),  # what fills up at first is no growth
-        ([10, 10, 10, 11, 12, 13], 1.3),
-        ([10, 10, 10, 9, 9, 8], 0.8),
+        ([1, 5, 8, 10, 10, 10], 1.0),  # what fills up at first is no growth
+        ([10, 10, 10, 10, 12, 13], 1.3),
+        ([10, 10, 10, 10, 9, 8], 0.8),
     ],
 )
 def test_growth_is_of_what_has_no_bound(values: list[float], expected: float) -> None:
