@@ -1,7 +1,7 @@
 """A real front over a bus that answers by itself: what is measured is the front, not Redis or Postgres.
 
-``python -m bench.served PORT CONTROL_PORT``. A byte k on the control connection is a tick of k updates of one store;
-the bytes in ``ASK`` are questions, answered by a JSON object on a line.
+``python -m bench.served PORT CONTROL_PORT [BYTES]``; the last are those of an update's JSON. A byte k on the control
+connection is a tick of k updates of one store; the bytes in ``ASK`` are questions, answered by a JSON object on a line.
 """
 
 import asyncio
@@ -35,11 +35,11 @@ ASK_COLLECTION = 254
 ASK_RENDERS = 255
 
 
-def update(key: str, version: int) -> bytes:
-    """The JSON of an update to a version."""
+def update(key: str, version: int, size: int = MESSAGE) -> bytes:
+    """The JSON of an update to a version, of so many bytes."""
     head = f'{{"type":"update","store":{json.dumps(key)},"epoch":"{EPOCH}","from":{version - 1},"to":{version},'
     head += '"patch":[{"op":"replace","path":"/x","value":"'
-    return (head + "x" * (MESSAGE - len(head) - 4) + '"}]}').encode()
+    return (head + "x" * (size - len(head) - 4) + '"}]}').encode()
 
 
 def snapshot(key: str, version: int) -> bytes:
@@ -52,7 +52,8 @@ def snapshot(key: str, version: int) -> bytes:
 class Bus:
     """A front's end of a bus behind which everything is known at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, size: int = MESSAGE) -> None:
+        self._size = size
         self._messages: asyncio.Queue[Sequence[MultiplexerMessage]] = asyncio.Queue()
         self._versions: dict[str, int] = {}
         self.renders = 0
@@ -64,7 +65,7 @@ class Bus:
             for _ in range(updates):
                 version = self._versions[key]
                 self._versions[key] = after = version + 1
-                commits.append(Commit([Update(key, EPOCH, version, after, update(key, after))]))
+                commits.append(Commit([Update(key, EPOCH, version, after, update(key, after, self._size))]))
         self._messages.put_nowait(commits)
 
     def change_next(self) -> None:
@@ -72,7 +73,7 @@ class Bus:
         key, version = next(iter(self._versions.items()))
         del self._versions[key]
         self._versions[key] = after = version + 1
-        self._messages.put_nowait([Commit([Update(key, EPOCH, version, after, update(key, after))])])
+        self._messages.put_nowait([Commit([Update(key, EPOCH, version, after, update(key, after, self._size))])])
 
     async def start(self) -> None:
         """Nothing to be noted."""
@@ -140,9 +141,9 @@ class Control(asyncio.Protocol):
                 self._bus.tick(order)
 
 
-async def run(port: int, control_port: int) -> None:
+async def run(port: int, control_port: int, size: int) -> None:
     """Serve until told to end."""
-    gate, bus = TokenGate(KEY), Bus()
+    gate, bus = TokenGate(KEY), Bus(size)
     server = Server(hub=Hub(front="bench"), bus=bus, verify=gate.verify)
     http = application(server=server, gate=gate, web=None, guests=False)
     with bound_port("127.0.0.1", port, shared=True) as bound:
@@ -156,4 +157,4 @@ async def run(port: int, control_port: int) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(run(int(sys.argv[1]), int(sys.argv[2])))
+    uvloop.run(run(int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else MESSAGE))  # noqa: PLR2004 -- is there a third?

@@ -7,7 +7,8 @@
  *                           request for the upgrade, the others what each connection says after it, in turn; if the
  *                           first is empty, the others are whole requests, and answered with events
  *   open N FLIGHT FRAMES    open N connections, FLIGHT at a time; one is open when it has read FRAMES text frames
- *   loop SECONDS K          ask for ticks of K messages, the next when half of the last has arrived
+ *   loop SECONDS K [FRAMES] ask for ticks of K messages, the next when half of the last has arrived, which is FRAMES
+ *                           text frames a client, K if they are not told
  *   spaced COUNT MS         ask for COUNT ticks, MS apart or more; tells when the last byte of each arrived
  *   hold SECONDS            do nothing but answer pings, which is done between orders too
  *   churn SECONDS RATE FRAMES ROOMS  hold, while RATE times a second by turns a client leaves without a goodbye and comes
@@ -162,8 +163,8 @@ static void drain(uint64_t until_frames) {
   while (frames < until_frames && now() < until) turn(100);
 }
 
-static void loop(double seconds, int k) {
-  uint64_t ticks = 0, per_tick = (uint64_t)count * k;
+static void loop(double seconds, int k, int each) {
+  uint64_t ticks = 0, per_tick = (uint64_t)count * each;
   frames = bytes = lost = 0;
   double begun = now();
   while (now() - begun < seconds) {
@@ -292,7 +293,8 @@ int main(int argc, char **argv) {
     if (sscanf(line, "churn %lf %lf %d %d", &seconds, &rate, &a, &b) == 4) churn(seconds, rate, a, b);
     else if (sscanf(line, "sessions %4095s", path) == 1) read_sessions(path), printf("{\"records\": %d}\n", recorded);
     else if (sscanf(line, "open %d %d %d", &a, &b, &c) == 3) open_all(a, b, c);
-    else if (sscanf(line, "loop %lf %d", &seconds, &a) == 2) loop(seconds, a);
+    else if (sscanf(line, "loop %lf %d %d", &seconds, &a, &b) == 3) loop(seconds, a, b);
+    else if (sscanf(line, "loop %lf %d", &seconds, &a) == 2) loop(seconds, a, a);
     else if (sscanf(line, "spaced %d %lf", &a, &seconds) == 2) spaced(a, seconds / 1000);
     else if (sscanf(line, "hold %lf", &seconds) == 1) hold(seconds);
     else if (sscanf(line, "steady %lf %lf %d", &seconds, &rate, &a) == 3) steady(seconds, rate, a);
