@@ -49,6 +49,8 @@ def targets(figures: Sequence[Figure]) -> str:
 def verdict(figure: Figure) -> str:
     """Whether a figure's target is met, and by how much."""
     bound = _bound(figure)
+    if not bound:  # of nothing there is no multiple
+        return "met" if figure.met else "**missed**"
     times = reached(figure) / bound
     # What is twice as much and more is told in times, and what is the target itself not at all.
     by = f", {number(times)} times as much" if times >= 2 else f" by {abs(times - 1):.0%}".replace("%", " %")  # noqa: PLR2004

@@ -14,6 +14,8 @@ from bench.table import lines, measured, number, targets, verdict
         (71.0, "<= 2", "**missed**, 35.5 times as much"),
         (3.0, ">= 1.5", "met, 2 times as much"),
         (1.0, "<= 1", "met"),
+        (0.0, "<= 0", "met"),
+        (2.0, "<= 0", "**missed**"),
     ],
 )
 def test_a_verdict_says_by_how_much(value: float, target: str, words: str) -> None:
