@@ -3,7 +3,8 @@
  *
  * Each page keeps its actions under a *session* of its own, whose name it locks as long as it lives (Web Locks). The
  * actions of a session that nobody locks belong to whoever locks it next: a page takes over what earlier ones left
- * when it opens, and what its neighbours leave when they end.
+ * when it opens, and what its neighbours leave when they end. Of a neighbour that had nothing when this page opened it
+ * hears when that keeps something (BroadcastChannel).
  *
  * An action is kept with its client id and number, which never change hands: a page that takes it over can only send
  * it again as it was. So exactly-once does not depend on the locks. Where there are none, two pages may take over the
@@ -75,6 +76,8 @@ class Device implements DevicePersistence {
   /** Documents as they are kept, by key, with their sizes: the least recently changed first. */
   readonly #documents = new Map<string, { document: unknown; size: number }>();
   readonly #closing = new AbortController();
+  /** Where pages say under which session they keep actions. */
+  #channel: BroadcastChannel | undefined;
   /** The client, from when it has all that was kept before until it ends. */
   #page: Page | undefined;
   #keeping: ReturnType<typeof setTimeout> | undefined;
@@ -121,17 +124,35 @@ class Device implements DevicePersistence {
       }
       for (const [client, own] of clients) adoptOf(client, own);
     };
+    const known = new Set<string>();
+    /** Take over a session once it is locked. */
+    const inherit = (session: string, locked: Promise<boolean>): void => {
+      const taking = locked.then(async (mine) => mine && adopt(await this.#take(session)));
+      taking.catch(this.#onError);
+    };
+    const hear = async (session: string): Promise<void> => {
+      // It may be in a storage that another application of this origin has, and is for that one to lock.
+      if (known.has(session) || (await this.#list(session)).length === 0 || known.has(session)) return;
+      known.add(session);
+      inherit(session, this.#lock(session));
+    };
+    // Before the storage is listed: what is kept after that is heard of.
+    if (this.#locks !== undefined && globalThis.BroadcastChannel !== undefined) {
+      this.#channel = new BroadcastChannel(this.#nameOf(''));
+      this.#channel.onmessage = ({ data }: MessageEvent<string>) => void hear(data).catch(this.#onError);
+    }
     await this.#lock(this.#session);
     const kept = await this.#storage.list(this.#root);
     hydrate(kept.flatMap(([key, value]) => this.#document(key, value) ?? []));
     this.#fail(kept.flatMap(([key, value]) => (isFailed(value) && key === this.#failedKey(value.id) ? [value] : [])));
-    const sessions = new Set(kept.flatMap(([key]) => this.#sessionIn(key) ?? []));
+    const sessions = new Set(kept.flatMap(([key]) => this.#sessionIn(key) ?? []).filter((session) => !known.has(session)));
+    for (const session of sessions) known.add(session);
     const late = new Promise<false>((resolve) => setTimeout(resolve, NEIGHBOUR_MS, false));
     const found = [...sessions].map(async (session) => {
       const locked = this.#lock(session);
       if (await Promise.race([locked, late])) return this.#take(session);
       // It has a living page; one day it will be gone.
-      void locked.then(async (mine) => mine && adopt(await this.#take(session)));
+      inherit(session, locked);
       return [];
     });
     const actions = (await Promise.all(found)).flat();
@@ -212,6 +233,8 @@ class Device implements DevicePersistence {
   close(): void {
     clearTimeout(this.#keeping);
     this.#page = undefined;
+    this.#channel?.close();
+    this.#channel = undefined;
     this.#closing.abort();
     this.#release();
   }
@@ -242,16 +265,20 @@ class Device implements DevicePersistence {
         resolve(true);
         await this.#released;
       };
-      this.#locks?.request(`fluxwire/${this.#root}${session}`, { signal }, held).catch(() => resolve(false));
+      this.#locks?.request(this.#nameOf(session), { signal }, held).catch(() => resolve(false));
     });
   }
 
   /** What a session holds now: its page may have gone on since it was listed. */
   async #take(session: string): Promise<KeptAction[]> {
-    const kept = await this.#storage.list(this.#actionKey(session, ''));
+    const kept = await this.#list(session);
     const actions = kept.flatMap(([, value]) => (isKeptAction(value) ? [value] : []));
     for (const action of actions) this.#kept.set(action.id, { session, action });
     return actions;
+  }
+
+  #list(session: string): ReturnType<DeviceStorage['list']> {
+    return this.#storage.list(this.#actionKey(session, ''));
   }
 
   /** More that has failed, in the order in which it was brought. */
@@ -265,6 +292,11 @@ class Device implements DevicePersistence {
   #show(failed: readonly FailedAction[]): void {
     this.#failed = failed;
     for (const listener of [...this.#listeners]) listener();
+  }
+
+  /** Of a session's lock; of none, of the channel between an actor's pages. */
+  #nameOf(session: string): string {
+    return `fluxwire/${this.#root}${session}`;
   }
 
   #failedKey(id: string): string {
@@ -300,6 +332,11 @@ class Device implements DevicePersistence {
       this.#changes = new Map();
       try {
         await inTime(this.#storage.write(changes));
+        // After it is there, so that whoever opens meanwhile finds it or hears of it.
+        const own = this.#actionKey(this.#session, '');
+        if ([...changes].some(([key, value]) => value !== undefined && key.startsWith(own))) {
+          this.#channel?.postMessage(this.#session);
+        }
       } catch (error) {
         this.#onError(error);
         this.#spare(changes);

@@ -1,6 +1,11 @@
-/** What the tabs of one browser share: a storage that can break, and locks. */
+/** What the tabs of one browser share: a storage that can break, locks, and channels. */
 import { memoryStorage } from '../src/storage.ts';
 import type { DeviceStorage } from '../src/storage.ts';
+
+interface Channel {
+  readonly name: string;
+  onmessage: ((message: { data: unknown }) => void) | null;
+}
 
 type Held = (lock: Lock | null) => Promise<void>;
 
@@ -10,6 +15,29 @@ export class Device {
   full = false;
   readonly #held = new Set<string>();
   readonly #waiting: { name: string; tab: Tab; grant: () => void }[] = [];
+  readonly #channels = new Set<Channel>();
+
+  /** In place of the platform's, whose messages come in no turn that a test could wait for. */
+  readonly BroadcastChannel = ((channels) =>
+    class implements Channel {
+      readonly name: string;
+      onmessage: Channel['onmessage'] = null;
+
+      constructor(name: string) {
+        this.name = name;
+        channels.add(this);
+      }
+
+      postMessage(data: unknown): void {
+        for (const other of channels) {
+          if (other !== this && other.name === this.name) queueMicrotask(() => other.onmessage?.({ data }));
+        }
+      }
+
+      close(): void {
+        channels.delete(this);
+      }
+    })(this.#channels);
 
   /** Lock for a tab, and let the next one have it when the tab is gone or lets go. */
   request(tab: Tab, name: string, ifAvailable: boolean, held: Held): void {
@@ -56,7 +84,7 @@ export class Tab {
 
   readonly locks = {
     request: async (name: string, { ifAvailable = false }: LockOptions, held: Held): Promise<void> => {
-      this.#device.request(this, name, ifAvailable, held);
+      if (!this.dead) this.#device.request(this, name, ifAvailable, held);
     },
   } as unknown as Pick<LockManager, 'request'>;
 }

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createClient, predict } from '../src/client.ts';
 import type { Client, ClientOptions } from '../src/client.ts';
 import type { Json } from '../src/json.ts';
-import { NEIGHBOUR_MS, persist } from '../src/persist.ts';
+import { memoryStorage, NEIGHBOUR_MS, persist } from '../src/persist.ts';
 import type { DevicePersistence, PersistOptions } from '../src/persist.ts';
 import { defineAction, defineStore } from '../src/refs.ts';
 import { Device, Tab } from './device.ts';
@@ -36,6 +36,7 @@ async function opens(options: Partial<PersistOptions> = {}, more: Partial<Client
   const wires = new Wires(front);
   const late: string[] = [];
   const { storage, locks } = tab;
+  vi.stubGlobal('BroadcastChannel', device.BroadcastChannel);
   const kept = persist({ actor: 'ada', storage, locks, ...options });
   const client = createClient({
     ...{ url: 'ws://front/ws', token: 't', transport: wires.transport },
@@ -82,6 +83,7 @@ beforeEach(() => {
 afterEach(async () => {
   for (const { client } of pages) void client.close();
   await ready();
+  vi.unstubAllGlobals();
   vi.useRealTimers();
 });
 
@@ -146,6 +148,42 @@ describe('actions', () => {
     await settled();
     expect(front.appended).toEqual([1]);
     expect(second.wires.most).toBe(1);
+  });
+
+  test('of a neighbour that had none when a tab opened are taken over too, whoever of them is left', async () => {
+    const [first, second, third] = [await opens(), await opens(), await opens()];
+    await settled();
+    for (const { wires } of pages) {
+      wires.reachable = false;
+      wires.cut();
+    }
+    const items = ({ client }: Page): unknown[] => client.pending.get().map(({ params }) => params['item']);
+    quiet(second.client.dispatch(both, { item: 1 }));
+    quiet(second.client.dispatch(both, { item: 2 }));
+    await ready();
+    expect([items(first), items(third)]).toEqual([[], []]);
+    crashes(second);
+    await ready();
+    const [heir, other] = items(first).length > 0 ? [first, third] : [third, first];
+    expect([items(heir), items(other)]).toEqual([[1, 2], []]);
+    crashes(heir);
+    await ready();
+    expect(items(other)).toEqual([1, 2]);
+    other.wires.reachable = true;
+    vi.advanceTimersByTime(20_000);
+    await settled();
+    expect(front.appended).toEqual([1, 2]);
+  });
+
+  test('that another application of this origin keeps are left for its own pages to take over', async () => {
+    const [first, heir] = [await opens({ storage: memoryStorage() }), await opens()];
+    const neighbour = await opens();
+    neighbour.wires.reachable = false;
+    quiet(neighbour.client.dispatch(both, { item: 1 }));
+    await ready();
+    crashes(neighbour);
+    await ready();
+    expect([first, heir].map(({ client }) => client.pending.get().length)).toEqual([0, 1]);
   });
 
   test('of a page that has just been left go first, though its lock is let go a moment later', async () => {

@@ -105,11 +105,11 @@ test('two users of one browser never see or send what is the other one\'s; signi
 test('what one tab leaves when it ends its neighbour takes over, by the browser\'s own locks', async () => {
   const [server, name] = [makeServer(), database()];
   server.disconnect();
-  const one = opens(server, name);
+  const [one, other] = [opens(server, name), opens(server, name)];
+  for (const { client } of [one, other]) await vi.waitFor(() => expect(client.connection.get().state).toBe('waiting'));
+  // Neither had anything when the other one opened.
   one.client.dispatch(add, { item: 'left' }).catch(() => undefined);
   await vi.waitFor(() => expect(one.kept.writing).toBeUndefined());
-  const other = opens(server, name);
-  await vi.waitFor(() => expect(other.client.connection.get().state).toBe('waiting'));
   expect(other.client.pending.get()).toEqual([]);
   await one.client.close();
   await vi.waitFor(() => expect(other.client.pending.get()).toHaveLength(1));
