@@ -7,6 +7,10 @@ const front = 'http://127.0.0.1:8000';
 export default defineConfig({
   plugins: [react()],
   server: {
-    proxy: { '/ws': { target: front, ws: true }, '/guest': { target: front } },
+    // All that a front answers; it has to see the page's own host, which these leave as it is.
+    proxy: {
+      '/ws': { target: front, ws: true },
+      '^/(guest|events|poll|stores|actions)\\b': { target: front },
+    },
   },
 });
