@@ -87,6 +87,8 @@ def typescript(report: Report) -> None:
         return
     report.step("npm ci", lambda: attempt(lambda: web.install(CHECKOUT, npm)))
     report.step("tsc", lambda: attempt(lambda: npm.run(CHECKOUT, "run", "check")))
+    if not has_browser():
+        report.skipped.append("TypeScript in a browser (client-js/tests/browser): there is no Chromium.")
     report.step("vitest", lambda: attempt(lambda: npm.run(CHECKOUT, "test")))
     report.step("web build", lambda: attempt(lambda: web.build(CHECKOUT, npm)))
 
@@ -116,12 +118,17 @@ def skips(results: Path) -> list[str]:
     return [f"{count} tests: {reason}" for reason, count in counts.items()]
 
 
+def has_browser() -> bool:
+    """Tell whether there is a Chromium or Chrome."""
+    return any(shutil.which(name) for name in BROWSERS)
+
+
 def missing_packages() -> list[str]:
     """Name the Debian packages that tests want and that we could install."""
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         return []
     wanted = []
-    if not any(shutil.which(name) for name in BROWSERS):
+    if not has_browser():
         wanted.append("chromium")
     if debian_postgres(15) is None:
         wanted.append("postgresql-15")
