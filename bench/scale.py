@@ -179,6 +179,9 @@ class _Whole:
         costs: dict[str, Points] = defaultdict(list)
         held: Points = []
         with stage(servers) as place:
+            # What the first crowd makes is there for all.
+            with crowd(place, Size(plan.private_clients, PLAYED_ROOMS, private=plan.private[0])):
+                pass
             for stores in plan.private:
                 with crowd(place, Size(plan.private_clients, PLAYED_ROOMS, private=stores)) as come:
                     for kind, cpu in come.came.cpu.items():
