@@ -180,7 +180,9 @@ class Crowd:
         """
         size = self.size
         sessions = self.stage.folder / "sessions"
-        openings = (_opening(self._whole, size, client) for client in range(size.clients))
+        # A front keeps for a while what a crowd before this one held.
+        slots = secrets.token_hex(4)
+        openings = (_opening(self._whole, size, client, slots) for client in range(size.clients))
         sessions.write_bytes(packed(itertools.chain.from_iterable(openings)))
         self._load.order(f"sessions {sessions}")
         before, held, said = self.cpu(), self.memory(), self._counts()["bytes"]
@@ -277,11 +279,11 @@ def crowd(place: Stage, size: Size) -> Iterator[Crowd]:
         yield come
 
 
-def _opening(whole: Stack, size: Size, client: int) -> tuple[bytes, bytes]:
+def _opening(whole: Stack, size: Size, client: int, slots: str) -> tuple[bytes, bytes]:
     """The request for the upgrade, and what follows it."""
     token = whole.gate.sign(f"a{client}", now=time.time(), lifetime=DAY)
     stores = [{"id": 1, "name": "room", "params": {"room": f"r{client % size.rooms}"}}]
-    stores += [{"id": 2 + slot, "name": "mine", "params": {"slot": str(slot)}} for slot in range(size.private)]
+    stores += [{"id": 2 + slot, "name": "mine", "params": {"slot": f"{slots}-{slot}"}} for slot in range(size.private)]
     hello = f'{{"type":"hello","protocols":[1],"token":"{token}","client":"{secrets.token_hex(8)}"}}'
     return request("/ws"), text(hello) + text(json.dumps({"type": "subscribe", "stores": stores}))
 

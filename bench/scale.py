@@ -135,8 +135,7 @@ class _Served:
     def _turn(self, clients: int, rooms: int, stores: int, size: int) -> float:
         """Microseconds of the front's processor time for each frame of each client."""
         wishes = [
-            subscribe([f"{ROOM}{(number + offset) % rooms}" for offset in range(stores)])
-            for number in range(rooms)
+            subscribe([f"{ROOM}{(number + offset) % rooms}" for offset in range(stores)]) for number in range(rooms)
         ]
         self._crowd.write("scaled", [request("/ws"), *self._crowd.hellos(*wishes)])
         front = CONTENDERS["front"]
