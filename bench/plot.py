@@ -74,6 +74,7 @@ def draw(figures: Sequence[Figure], *, group: str, folder: Path) -> list[Path]:
     for part, those in groupby(sorted(figures, key=_part), key=_part):
         if panels := _panels([curve for figure in those for curve in figure.curves]):
             drawn += _save(_curves(plots, panels), folder / part)
+    plots.close("all")
     return drawn
 
 
