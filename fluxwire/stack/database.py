@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg  # noqa: TID251 - the command line's own look into the database
@@ -10,8 +10,6 @@ import asyncpg  # noqa: TID251 - the command line's own look into the database
 from fluxwire.stack import account, state
 from fluxwire.stack.errors import StackError
 from fluxwire.stack.folder import choose
-
-GOODBYE = 5.0  # seconds
 
 
 def database_url(data: Path | None) -> str:
@@ -46,6 +44,4 @@ async def connect(url: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]
             "The database has no Fluxwire of this version in it.", "Bring it there: fluxwire deploy"
         ) from exc
     finally:
-        # Whoever has had enough does not wait for a server that does not let go.
-        with suppress(TimeoutError):
-            await connection.close(timeout=GOODBYE)
+        await connection.close()

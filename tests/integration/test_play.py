@@ -160,7 +160,7 @@ def test_interrupted(stack: Up, tmp_path: Path) -> None:
     """Ctrl-C ends a play at once and without a traceback; it stays on record, so that a check shows what is missing."""
     plays = stack.data / "plays.ndjson"
     before = plays.read_text() if plays.exists() else ""
-    path = make(tmp_path, 30, 20_000)  # more than it gets to, however late it is interrupted
+    path = make(tmp_path, 30, 2000)
     count = stack.fetch("select count(*) from chat.message")
     player = subprocess.Popen(
         [sys.executable, "-m", "fluxwire", "play", str(path), "--data", str(stack.data)],
