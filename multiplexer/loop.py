@@ -25,7 +25,7 @@ from broker.trail import Trail
 from .database import Database
 from .dispatcher import Dispatcher, Job, Settled
 from .documents import Documents
-from .engine import Part, Result
+from .engine import Dispatched, Part
 from .errors import BatchFailed, DatabaseLost, EngineUnfit, TermEnded
 from .holders import Holders
 from .leadership import keep_lead, take_lead
@@ -78,7 +78,7 @@ class Multiplexer:
         self._dispatcher = Dispatcher(batch=settings.batch)
         self._arrived = asyncio.Event()
         self._room = asyncio.Event()
-        self._settled: asyncio.Queue[Settled] = asyncio.Queue(UNTOLD)
+        self._settled: asyncio.Queue[tuple[Settled, Dispatched | None]] = asyncio.Queue(UNTOLD)
         self._clock = time.monotonic
 
     async def queues(self) -> Queues:
@@ -160,8 +160,8 @@ class Multiplexer:
                 tasks.create_task(questions.answer_all())
                 tasks.create_task(self._follow_partitions(database))
                 tasks.create_task(self._take_parcels(term, questions))
-                tasks.create_task(self._run_batches(term, database, commits))
-                tasks.create_task(self._tell_outcomes())
+                tasks.create_task(self._run_batches(term, database))
+                tasks.create_task(self._tell_outcomes(commits))
 
     async def _take_parcels(self, term: int, questions: Questions) -> None:
         """Take parcels from the bus, while a batch runs too, as long as less than another batch waits."""
@@ -197,31 +197,31 @@ class Multiplexer:
                 receiving.cancel()
                 await asyncio.wait([receiving])
 
-    async def _run_batches(self, term: int, database: Database, commits: Commits) -> None:
+    async def _run_batches(self, term: int, database: Database) -> None:
         """Run what waits, batch after batch: whatever arrives while one runs is the next.
 
         What a batch led to is looked into while the next one runs, for the database is what all wait for.
         """
-        running: asyncio.Task[Sequence[Result] | None] | None = None
-        ran: tuple[Sequence[Job], Sequence[Result]] | None = None
+        running: asyncio.Task[Dispatched | None] | None = None
+        ran: tuple[Sequence[Job], Dispatched] | None = None
         try:
             while True:
                 self._arrived.clear()
                 batch = self._dispatcher.next_batch(self._clock())
                 if batch:
                     self._room.set()
-                    running = asyncio.create_task(self._run_batch(batch, term, database, commits))
+                    running = asyncio.create_task(self._run_batch(batch, term, database))
                 if ran is not None:
                     await self._settle_batch(*ran)
                     ran = None
                 if running is None:
                     await self._wait_for_actions()
                     continue
-                results = await running
+                dispatched = await running
                 running = None
-                if results is not None:
-                    ran = batch, results
-                    if self._dispatcher.bears_on_next(batch, results):
+                if dispatched is not None:
+                    ran = batch, dispatched
+                    if self._dispatcher.bears_on_next(batch, dispatched.results):
                         await self._settle_batch(*ran)
                         ran = None
         finally:
@@ -236,16 +236,27 @@ class Multiplexer:
             async with asyncio.timeout(None if due is None else max(0.0, due - self._clock())):
                 await self._arrived.wait()
 
-    async def _tell_outcomes(self) -> None:
-        """Tell outcomes and acknowledge, in the order of the batches, while the next one runs."""
+    async def _tell_outcomes(self, commits: Commits) -> None:
+        """Tell outcomes and acknowledge, in the order of the batches, while the next one runs; then what they changed.
+
+        A client that has its outcome knows which update has what it predicted. The other way round it would see both.
+        """
         while True:
-            settled = await self._settled.get()
+            settled, dispatched = await self._settled.get()
+            led_to = [dispatched]
             while not self._settled.empty():
-                settled.join(self._settled.get_nowait())
+                more, dispatched = self._settled.get_nowait()
+                settled.join(more)
+                led_to.append(dispatched)
             try:
                 await self._bus.send(settled.outcomes, settled.done)
             except BusLost as error:
                 log.warning("the bus is lost, outcomes are told when asked again: %s", error)
+            for one in led_to:
+                if one is not None:
+                    for other in one.others:
+                        commits.hear(other)
+                    commits.bring(one.patches)
 
     async def _bus_returns(self) -> bool:
         """Wait for the bus, for as long as others would wait for a sign of life of ours."""
@@ -277,19 +288,17 @@ class Multiplexer:
         if settled.done or settled.outcomes:
             await self._settle(settled)
 
-    async def _settle(self, settled: Settled) -> None:
+    async def _settle(self, settled: Settled, dispatched: Dispatched | None = None) -> None:
         for outcomes in settled.outcomes.values():
             self.metrics.answered(outcomes)
-        await self._settled.put(settled)
+        await self._settled.put((settled, dispatched))
 
-    async def _run_batch(
-        self, batch: Sequence[Job], term: int, database: Database, commits: Commits
-    ) -> Sequence[Result] | None:
-        """Run a batch; without results it was rolled back."""
+    async def _run_batch(self, batch: Sequence[Job], term: int, database: Database) -> Dispatched | None:
+        """Run a batch; None: it was rolled back."""
         began = self._clock()
         self.metrics.batch_actions.observe(len(batch))
         spans = self._tracing.began(batch) if self._tracing is not None else []
-        results: Sequence[Result] | None = None
+        dispatched: Dispatched | None = None
         try:
             dispatched = await database.dispatch(term, [job.action for job in batch], [job.refusal for job in batch])
         except BatchFailed as error:
@@ -301,23 +310,19 @@ class Multiplexer:
             self._dispatcher.lost(batch)
             raise
         else:
-            results = dispatched.results
-            for other in dispatched.others:
-                commits.hear(other)
-            commits.bring(dispatched.patches)
             self.metrics.batches["committed"] += 1
             self.metrics.batch_seconds.observe(self._clock() - began)
         finally:
             if self._tracing is not None:
-                self._tracing.ended(spans, results or ())
-        return results
+                self._tracing.ended(spans, dispatched.results if dispatched is not None else ())
+        return dispatched
 
-    async def _settle_batch(self, batch: Sequence[Job], results: Sequence[Result]) -> None:
-        settled = self._dispatcher.settle(batch, results, self._clock())
+    async def _settle_batch(self, batch: Sequence[Job], dispatched: Dispatched) -> None:
+        settled = self._dispatcher.settle(batch, dispatched.results, self._clock())
         now = time.time()
-        for job, result in zip(batch, results, strict=True):
+        for job, result in zip(batch, dispatched.results, strict=True):
             self._trail.went(job.action, result.status, result.code, max(0.0, now - job.delivery.appended_at))
-        await self._settle(settled)
+        await self._settle(settled, dispatched)
 
     async def _follow_partitions(self, database: Database) -> None:
         """Take notice of partitions that came or went: no trigger of ours sees that."""

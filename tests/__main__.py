@@ -6,6 +6,7 @@ said at the end. With CI=true nothing may be skipped.
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -62,6 +63,8 @@ class Report:
 
 def main(arguments: Sequence[str]) -> int:
     """Run all steps."""
+    # A shell that starts this in the background has children ignore what tests end processes by.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in list(os.environ):
         if name.startswith(FOREIGN):
             del os.environ[name]
