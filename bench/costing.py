@@ -21,8 +21,8 @@ from fluxwire.plan.units import Front, Haproxy, Multiplexer, Postgres, Redis, Un
 from . import results
 from .crowd import Came, Ran, Size
 from .figures import Figure, alone
-from .fit import least_squares, stretch
-from .processes import CORES, Broken
+from .fit import least_squares
+from .processes import Broken
 from .results import Results
 
 GROWTHS = [step / 50 for step in range(26)]
@@ -42,6 +42,8 @@ class Shape:
     fronts: int = 1
     tick_ms: int = 4
     balanced: bool = False
+    check: bool = False
+    """Whether no unit is to come from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +60,6 @@ class Sample:
     def per_front(self) -> float:
         """How many clients each front has."""
         return self.shape.size.clients / self.shape.fronts
-
-    @property
-    def stretch(self) -> float:
-        """How many times longer things took by the clock than on a machine of their own."""
-        return stretch(math.fsum(self.ran.cpu.values()) / self.ran.seconds + self.ran.load, len(CORES))
 
     @property
     def entries(self) -> float:
@@ -217,13 +214,7 @@ def _postgres(samples: Sequence[Sample], private: float) -> Postgres:
     second, batch, action, update = _fit(
         samples, lambda one: one.ran.cpu["postgres"], seconds, _count("batches"), _messages, _count("published")
     )
-    batch_seconds, action_seconds, update_seconds = _fit(
-        samples,
-        lambda one: one.ran.counts["batch_seconds"] / one.stretch,
-        _count("batches"),
-        _messages,
-        _count("published"),
-    )
+    batch_seconds = statistics.median(beside_actions(one, action, update) for one in samples)
     batch_wal, wal, texts = _fit(many, lambda one: one.ran.stored["wal"], _count("batches"), _messages, text)
     return Postgres(
         second=second,
@@ -232,14 +223,27 @@ def _postgres(samples: Sequence[Sample], private: float) -> Postgres:
         update=update,
         private=private,
         batch_seconds=batch_seconds,
-        action_seconds=action_seconds,
-        update_seconds=update_seconds,
         memory=statistics.median(one.memory["postgres"] for one in samples),
         wal=wal,
         log=beside_text("log"),
         table=beside_text("messages"),
         texts=texts,
         batch_wal=batch_wal,
+    )
+
+
+def beside_actions(one: Sample, action: float, update: float) -> float:
+    """How long a batch kept the connection by the clock beside what it did: round trips, and the disk's commit.
+
+    Args:
+        one: What was played.
+        action: Seconds of an action.
+        update: Seconds of a store that a batch changed.
+
+    """
+    counts = one.ran.counts
+    return (
+        max(0.0, counts["batch_seconds"] - action * one.ran.messages - update * counts["published"]) / counts["batches"]
     )
 
 
@@ -345,7 +349,8 @@ def from_figures(kept: Results, of_front: Results) -> Units:
     parts: dict[str, dict[str, float]] = {part: {} for part in PARTS}
     for one in kept.figures:
         _, part, name = one.figure.name.split(".", 2)
-        if part in parts and "." not in name:
+        # What is kept of earlier runs may be of units that there are no more.
+        if part in parts and name in get_type_hints(get_type_hints(Units)[part]):
             parts[part][name] = one.figure.value
             run = kept.run_of(one)
     parts["front"]["client"] = idle / 1e6

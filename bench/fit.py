@@ -36,20 +36,6 @@ def least_squares(rows: Sequence[Sequence[float]], values: Sequence[float]) -> l
     return found
 
 
-def stretch(busy: float, cores: int) -> float:
-    """How many times longer things take by the clock, on average, when others want the same cores (M/M/c, shared).
-
-    Args:
-        busy: Cores' worth of what all together do; of as many or more nothing is known but that it takes long.
-        cores: How many there are.
-
-    """
-    return 1 / (1 - min(busy / cores, FULL) ** cores)
-
-
-FULL = 0.95
-
-
 def order_of_growth(points: Sequence[tuple[float, float]]) -> float:
     """By which power of x y grows: 0 not at all, 1 in proportion.
 

@@ -57,7 +57,7 @@ def batch_time(actions: float, rooms: int, units: Units) -> float:
     """Seconds for which a batch of so many actions into so many rooms keeps the one connection."""
     postgres = units.postgres
     changed = distinct(float(rooms), actions)
-    return postgres.batch_seconds + actions * postgres.action_seconds + changed * postgres.update_seconds
+    return postgres.batch_seconds + actions * postgres.action + changed * postgres.update
 
 
 def flows(workload: Workload, units: Units, fronts: int) -> Flows:
@@ -70,27 +70,26 @@ def flows(workload: Workload, units: Units, fronts: int) -> Flows:
 
     """
     actions, wire, redis = workload.actions, units.wire, units.redis
+    users = workload.users / fronts
     parcel = batch = 1.0
+    share = writes = joined = 0.0
     if actions:
         parcels = Parcels(actions, fronts, workload.tick, float(PARCEL))
         parcel = parcels.size
         batch = batch_size(parcels, lambda size: batch_time(size, workload.rooms, units), most=float(BATCH))
-    seconds = batch_time(batch, workload.rooms, units)
+        share = distinct(workload.rooms, batch) / workload.rooms
+        seconds, period = batch_time(batch, workload.rooms, units), batch / actions
+        # One front's parcels are as far apart as its writes.
+        spaced = max(seconds, workload.tick) if fronts == 1 else seconds
+        apart = gap(1 / period, apart=min(spaced, period), tick=workload.tick)
+        writes = users * touched(share, apart / period * workload.rooms_each) / apart
+        joined = workload.deliveries / fronts / writes
     batches = actions / batch
-    share = distinct(workload.rooms, batch) / workload.rooms
     updates = batches * share * workload.rooms
     entries = batches * distinct(fronts, batch / parcel)
     held = touched(1 / fronts, workload.members)
     # A front waits a second for news at most.
     reads = max(1.0, batches + entries / fronts)
-    users = workload.users / fronts
-    writes = joined = 0.0
-    if batches:
-        # One front's parcels are as far apart as its writes.
-        spaced = max(seconds, workload.tick) if fronts == 1 else seconds
-        apart = gap(batches, apart=min(spaced, 1 / batches), tick=workload.tick)
-        writes = users * touched(share, batches * apart * workload.rooms_each) / apart
-        joined = workload.deliveries / fronts / writes
     message = wire.message + workload.length
     told = updates * wire.update + actions * message
     return Flows(

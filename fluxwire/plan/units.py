@@ -69,11 +69,8 @@ class Postgres(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     private: Seconds
     """A private store that is opened and rendered."""
     batch_seconds: Seconds
-    """How long a batch keeps the one connection busy, whatever is in it: by the clock, its commit included."""
-    action_seconds: Seconds
-    """And how much longer for each action in it."""
-    update_seconds: Seconds
-    """And for each store that it changes."""
+    """How long a batch keeps the one connection by the clock, its commit included, beside the time that its actions and
+    updates take."""
     memory: Bytes
     wal: Bytes
     """Bytes of write-ahead log an action, beside its text."""

@@ -1,6 +1,6 @@
 import pytest
 
-from bench.fit import bend, least_squares, order_of_growth, stretch
+from bench.fit import bend, least_squares, order_of_growth
 
 
 def test_costs_are_found_again() -> None:
@@ -24,10 +24,3 @@ def test_orders_of_growth() -> None:
     assert order_of_growth([(x, 7.0) for x in places]) == pytest.approx(0)
     assert bend([(x, 3 * x) for x in places]) is None
     assert bend([(x, max(8.0, x)) for x in places]) == 8.0
-
-
-def test_who_shares_cores_waits() -> None:
-    """Not at all when nobody else is there, twice as long on one core that is half taken."""
-    assert stretch(0.0, 2) == 1
-    assert stretch(0.5, 1) == 2
-    assert 1 < stretch(1.0, 2) < 2

@@ -55,9 +55,7 @@ def test_flows_are_those_of_a_simulation(case: Case) -> None:
         count=3000,
     )
     found = units.read()
-    postgres = msgspec.structs.replace(
-        found.postgres, batch_seconds=case.fixed, action_seconds=case.each, update_seconds=0.0
-    )
+    postgres = msgspec.structs.replace(found.postgres, batch_seconds=case.fixed, action=case.each, update=0.0)
     # As many more users as there are rooms: each room has whole members then, and a user's share is the same.
     workload = Workload(
         users=USERS * case.rooms,
