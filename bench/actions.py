@@ -21,7 +21,7 @@ from pathlib import Path
 
 import asyncpg  # noqa: TID251 -- rooms are made, and batches counted, past all that is measured
 
-from .database import Cluster, cluster
+from .database import Cluster, cluster, execute
 from .figures import Figure, alone, compared
 from .harness import Options, in_turn
 from .processes import Broken, Process, Shares, compiled, running
@@ -80,7 +80,7 @@ def run(options: Options) -> Iterator[Figure]:
     plan = QUICK if options.quick else FULL
     with cluster() as servers, tempfile.TemporaryDirectory(prefix="fluxwire-bench-") as folder:
         url = servers.database()
-        asyncio.run(_execute(url, f"set search_path to public; {BY_HAND_TABLES} {MAKE_ROOMS}"))
+        execute(url, f"set search_path to public; {BY_HAND_TABLES} {MAKE_ROOMS}")
         with stack(servers, url, Path(folder)) as whole:
             bench = _Bench(plan=plan, options=options, servers=servers, url=url, whole=whole, folder=Path(folder))
             yield from bench.throughput()
@@ -259,11 +259,3 @@ async def _value(url: str, query: str, arguments: Sequence[int]) -> int:
     finally:
         await connection.close()
     return value
-
-
-async def _execute(url: str, statements: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(statements)
-    finally:
-        await connection.close()

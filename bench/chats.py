@@ -5,7 +5,6 @@ differ in how those who look get to know. Nothing is pinned to a core; each has 
 two.
 """
 
-import asyncio
 import json
 import os
 import sys
@@ -14,15 +13,13 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import asyncpg  # noqa: TID251 -- rooms and members are made past all that is measured
-
 from fluxwire.stack import binaries, process
 from fluxwire.stack.ports import free_port
 from fluxwire.stack.process import Program
 from fluxwire.stack.valkey import Valkey
 
 from .contenders import NCHAN, PEERS, centrifugo_missing, centrifugo_program, nchan_missing, node_missing
-from .database import CHAT, START_LIMIT, Cluster
+from .database import CHAT, START_LIMIT, Cluster, execute
 from .processes import HERE, Broken
 from .stack import listens, stack
 from .wires import CentrifugoWire, FluxwireWire, NchanWire, PlainWire, Size, SocketIoWire, Wire
@@ -154,22 +151,14 @@ def _node(script: str, *arguments: str | Path) -> Callable[[int], Command]:
 def _tables(servers: Cluster, size: Size) -> Mapping[str, str]:
     """A database with the chat's tables and nothing of ours; by the variables that Postgres' clients read."""
     url = servers.empty()
-    asyncio.run(_execute(url, (CHAT / "sql" / "migrations" / "0001_chat.sql").read_text()))
+    execute(url, (CHAT / "sql" / "migrations" / "0001_chat.sql").read_text())
     _fill(url, size)
     name, _, place = url.partition("@/")[2].partition("?host=")
     return {"PGHOST": place, "PGUSER": "fluxwire", "PGDATABASE": name}
 
 
 def _fill(url: str, size: Size) -> None:
-    asyncio.run(_execute(url, ROOMS_AND_MEMBERS.format(rooms=size.rooms, clients=size.clients)))
-
-
-async def _execute(url: str, statements: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(statements)
-    finally:
-        await connection.close()
+    execute(url, ROOMS_AND_MEMBERS.format(rooms=size.rooms, clients=size.clients))
 
 
 @contextmanager

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import asyncpg  # noqa: TID251 -- rooms and members are made past all that is measured
+
 from fluxwire.deploy import deploy
 from fluxwire.stack import account, binaries, process
 from fluxwire.stack.postgres import Postgres
@@ -108,3 +110,16 @@ def cluster(settings: Mapping[str, str] | None = None) -> Iterator[Cluster]:
             process.reap(child, program)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def execute(url: str, statements: str) -> None:
+    """Run statements in a database, past all that is measured."""
+
+    async def run() -> None:
+        connection = await asyncpg.connect(url)
+        try:
+            await connection.execute(statements)
+        finally:
+            await connection.close()
+
+    asyncio.run(run())

@@ -20,7 +20,7 @@ from fluxwire.log.replay import replay
 from fluxwire.log.target import Target
 from multiplexer.engine import DISPATCH, SESSION, Sent
 
-from .database import CHAT, Cluster, cluster
+from .database import CHAT, Cluster, cluster, execute
 from .figures import Curve, Figure, alone, compared
 from .harness import Options, in_turn
 from .processes import Broken, private
@@ -53,7 +53,7 @@ def _rate(options: Options) -> Iterator[Figure]:
         source = servers.database()
         asyncio.run(_act(source, batches))
         by_hand = servers.database()
-        asyncio.run(_execute(by_hand, ROOMS_AND_MEMBERS + BY_HAND_TABLES))
+        execute(by_hand, ROOMS_AND_MEMBERS + BY_HAND_TABLES)
         replaying: list[float] = []
         comparing: list[float] = []
 
@@ -79,7 +79,7 @@ def _rate(options: Options) -> Iterator[Figure]:
 def _again(servers: Cluster, source: str, actions: int) -> tuple[float, float]:
     """Replay, and compare: the seconds that each takes."""
     target = servers.database()
-    asyncio.run(_execute(target, ROOMS_AND_MEMBERS))
+    execute(target, ROOMS_AND_MEMBERS)
     began = time.perf_counter()
     assert asyncio.run(_replay(source, target)) == actions
     replayed = time.perf_counter()
@@ -101,12 +101,6 @@ async def _act(url: str, batches: int) -> None:
     await sender.close()
 
 
-async def _execute(url: str, statements: str) -> None:
-    connection = await asyncpg.connect(url)
-    await connection.execute(statements)
-    await connection.close()
-
-
 async def _replay(source: str, into: str) -> int:
     connection = await asyncpg.connect(source)
     try:
@@ -121,7 +115,7 @@ def _memory(options: Options) -> Figure:
     with cluster() as servers:
         source, target = servers.database(), servers.database()
         asyncio.run(_fill(source, actions))
-        asyncio.run(_execute(target, ROOMS_AND_MEMBERS))
+        execute(target, ROOMS_AND_MEMBERS)
         options.say(f"  a log of {actions:,} actions is there")
         environment = {**os.environ, "DATABASE_URL": source}
         command = [sys.executable, "-m", "fluxwire", "replay", "--into", target, "--application", str(CHAT)]

@@ -16,13 +16,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import asyncpg  # noqa: TID251 -- rooms are made past all that is measured
-
 from fluxwire.chaos.history import OK, History
 from fluxwire.chaos.judge import Violations, judge
 from fluxwire.chaos.load import Load
 
-from .database import Cluster, cluster
+from .database import Cluster, cluster, execute
 from .figures import Curve, Figure, alone
 from .harness import Options
 from .processes import Broken, Process, compiled, running
@@ -118,7 +116,7 @@ def _soak(plan: Plan, seconds: float, options: Options) -> Taken:
         folder = Path(up.enter_context(tempfile.TemporaryDirectory(prefix="fluxwire-bench-")))
         servers: Cluster = up.enter_context(cluster())
         url = servers.database()
-        asyncio.run(_execute(url, MAKE_ROOMS))
+        execute(url, MAKE_ROOMS)
         whole = up.enter_context(stack(servers, url, folder, fronts=FRONTS))
         crowds = [up.enter_context(running([compiled("load"), str(port)], core=None)) for port in whole.ports]
         for number, crowd in enumerate(crowds):
@@ -130,14 +128,6 @@ def _soak(plan: Plan, seconds: float, options: Options) -> Taken:
                 raise Broken(f"clients of front {number}: {answer}")
         options.say(f"  {plan.clients} clients are there")
         return asyncio.run(_Soak(plan, seconds, options, whole, crowds).run(url))
-
-
-async def _execute(url: str, statements: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(statements)
-    finally:
-        await connection.close()
 
 
 def _sessions(whole: Stack, front: int, count: int) -> bytes:

@@ -1,11 +1,10 @@
 """docs/sql-reference.md: every function of schema flux, in the words of its own comment."""
 
 import re
-from typing import TypeAlias
 
 import asyncpg  # noqa: TID251 - for the catalog, from which the page is made
 
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+from fluxwire.stack.database import Connection
 
 HEAD = """\
 # SQL reference

@@ -11,15 +11,14 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import asyncpg  # noqa: TID251 - the command line's own look into the catalog
 
-from fluxwire.stack.database import connect, database_url
+from fluxwire.stack.database import Connection, connect, database_url
 from fluxwire.stack.errors import StackError
 from fluxwire.typescript import TYPES, Catalog, Column, indented, member, quoted, shape, tree
 
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Argument = dict[str, Any]
 
 HEADER = "// Made by `fluxwire types` out of the database's catalog; do not edit."

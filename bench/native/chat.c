@@ -181,15 +181,9 @@ static void open_all(int total, int flight, uint64_t wanted) {
 /* Read what is to be said. */
 static void read_play(const char *path) {
   static char *play;
-  FILE *file = fopen(path, "rb");
-  if (!file) die(path);
-  fseek(file, 0, SEEK_END);
-  long size = ftell(file);
-  rewind(file);
+  long size;
   free(play), free(messages), free(texts);
-  play = malloc(size + 1);
-  if (fread(play, 1, size, file) != (size_t)size) die(path);
-  fclose(file);
+  play = read_file(path, &size);
   messages_count = 0;
   for (long at = 0; at < size; messages_count++) {
     struct message m;

@@ -32,18 +32,25 @@ static void die(const char *what) {
   exit(1);
 }
 
-/* Read a file of records: a 32-bit length and as many bytes each, little-endian. */
-static void read_sessions(const char *path) {
-  static char *sessions;
+/* Read a whole file into memory of its own. */
+static char *read_file(const char *path, long *size) {
   FILE *file = fopen(path, "rb");
   if (!file) die(path);
   fseek(file, 0, SEEK_END);
-  long size = ftell(file);
+  *size = ftell(file);
   rewind(file);
-  free(sessions), free(records), free(lengths);
-  sessions = malloc(size);
-  if (fread(sessions, 1, size, file) != (size_t)size) die(path);
+  char *bytes = malloc(*size + 1);
+  if (fread(bytes, 1, *size, file) != (size_t)*size) die(path);
   fclose(file);
+  return bytes;
+}
+
+/* Read a file of records: a 32-bit length and as many bytes each, little-endian. */
+static void read_sessions(const char *path) {
+  static char *sessions;
+  long size;
+  free(sessions), free(records), free(lengths);
+  sessions = read_file(path, &size);
   records = malloc(sizeof *records * MOST), lengths = malloc(sizeof *lengths * MOST);
   recorded = 0;
   for (long at = 0; at < size && recorded < MOST; recorded++) {

@@ -13,16 +13,13 @@ from contextlib import contextmanager
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import IO, TypeAlias, cast
-
-import asyncpg  # noqa: TID251 - the command line's own look into the log
+from typing import IO, cast
 
 from fluxwire.log.foreign import Between, foreign_writes
 from fluxwire.log.logged import ExportedLog, Piece, Position, Until
 from fluxwire.log.storage import Storage, open_compressed
+from fluxwire.stack.database import Connection
 from fluxwire.stack.errors import StackError
-
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 MOST = 250_000
 """Most actions in a file."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 from pathlib import Path
-from typing import TypeAlias
 
 import asyncpg  # noqa: TID251 - the command line's own look into a scratch database
 import msgspec
@@ -15,10 +14,8 @@ from fluxwire.log.at import add_store
 from fluxwire.log.logged import Logged
 from fluxwire.log.replay import Look, add_application, add_baseline, application_of
 from fluxwire.log.scratch import replayed
-from fluxwire.stack.database import database_url
+from fluxwire.stack.database import Connection, database_url
 from fluxwire.stack.errors import StackError
-
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 KEY = "select flux.bound_key($1, $2)"
 VALUE = "select (r.document #> $2)::text from flux.render($1) as r"

@@ -10,17 +10,15 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import asyncpg  # noqa: TID251 - the command line's own look into the log
 
 from fluxwire.log.archive import archive, archived
 from fluxwire.log.foreign import Between, Following, ForeignWrite
 from fluxwire.log.trim import covered, trim
-from fluxwire.stack.database import connect, database_url
+from fluxwire.stack.database import Connection, connect, database_url
 from fluxwire.stack.errors import StackError
-
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 SHOWN = 50
 """How many actions are shown to a person who does not say how many."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import asyncpg  # noqa: TID251 - the command line's own look into both databases
 import msgspec
 
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+from fluxwire.stack.database import Connection
 
 SHOWN = 10
 """How many differences of one table are told."""

@@ -8,14 +8,11 @@ database has it, the next one that changes it is where they part; if none left i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
 
-import asyncpg  # noqa: TID251 - the command line's own look into a scratch database
 import msgspec
 
 from fluxwire.log.differences import TABLES, Difference
-
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+from fluxwire.stack.database import Connection
 
 MOST = 10_000
 """Most rows that are followed."""

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import asyncpg  # noqa: TID251 - the command line's own look into both databases
@@ -14,11 +14,9 @@ import asyncpg  # noqa: TID251 - the command line's own look into both databases
 from fluxwire.log.logged import DatabaseLog, Until
 from fluxwire.log.replay import Look, meter, prepare, replay
 from fluxwire.log.target import Divergence, Target, stop
-from fluxwire.stack.database import connect
+from fluxwire.stack.database import Connection, connect
 from fluxwire.stack.errors import StackError
 from multiplexer.engine import SESSION
-
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 LAST = "select seq from flux.latest()"
 # The columns of ICU and of the builtin collations are not the same in all versions.

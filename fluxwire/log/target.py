@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import NamedTuple, NoReturn, TypeAlias
+from typing import NamedTuple, NoReturn
 
 import asyncpg  # noqa: TID251 - a replay is the command line's own business with the database
 import msgspec
 
 from fluxwire.log.logged import Logged, Position
+from fluxwire.stack.database import Connection
 from fluxwire.stack.errors import StackError
 from multiplexer.engine import DISPATCH, SESSION, Sent
 
@@ -26,8 +27,6 @@ TAKE_LEAD = "select flux.take_lead(term, $1) from flux.term"
 DURABLE = "begin; set local synchronous_commit to on; update flux.term set leader = leader; commit"
 SILENCE = 3.0
 """A database whose leader was heard within so many seconds is in use."""
-
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
 class Divergence(NamedTuple):

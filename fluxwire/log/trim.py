@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import TypeAlias
-
-import asyncpg  # noqa: TID251 - the command line's own look into the log
 
 from fluxwire.log.baseline import Baseline
+from fluxwire.stack.database import Connection
 from fluxwire.stack.errors import StackError
-
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 # Of the months that ended before a time.
 LAST = "select max(seq) from flux.action where at < date_trunc('month', $1::timestamptz, 'UTC')"

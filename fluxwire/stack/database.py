@@ -4,12 +4,16 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 import asyncpg  # noqa: TID251 - the command line's own look into the database
 
 from fluxwire.stack import account, state
 from fluxwire.stack.errors import StackError
 from fluxwire.stack.folder import choose
+
+# The driver's class takes a parameter in its stubs alone.
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
 def database_url(data: Path | None) -> str:
@@ -26,7 +30,7 @@ def database_url(data: Path | None) -> str:
 
 
 @asynccontextmanager
-async def connect(url: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
+async def connect(url: str) -> AsyncIterator[Connection]:
     """Connect to a database that has Fluxwire in it.
 
     Raises:

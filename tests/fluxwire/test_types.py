@@ -10,7 +10,8 @@ import asyncpg
 import pytest
 
 from fluxwire.__main__ import main
-from fluxwire.types import Connection, typescript
+from fluxwire.stack.database import Connection
+from fluxwire.types import typescript
 from tests.services import CHAT, missing
 
 ROOT = CHAT.parent.parent
