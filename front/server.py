@@ -32,7 +32,7 @@ from .intake import Intake
 from .rules import Rules
 from .runs import runs
 from .stream import Asked, Stream
-from .ticks import Wheel
+from .ticks import Rest, Wheel
 
 SWEEP = 0.25
 """Seconds between looks at what is due."""
@@ -67,7 +67,7 @@ class Server:
         rules: Who else is let in, and for how much; a front's defaults if left out.
         pace: How fast clients are sent to other fronts.
         traces: Where spans of deliveries go; nowhere if left out.
-        tick: How far apart writes to clients are at least, and parcels that are not full, in seconds. What comes
+        tick: How far apart parcels that are not full are at least, and writes to many clients, in seconds. What comes
             after a rest leaves at once.
 
     Make it inside a running event loop, give :meth:`accept` to uvicorn, and await :meth:`run`.
@@ -108,7 +108,7 @@ class Server:
         self._traces = traces
         self._deliveries: list[Span] = []  # of this tick
         self._tick = tick
-        self._wrote_at = -tick
+        self._rest = Rest(tick)
         self._turn_due = self._flush_due = False
         self._gathered = asyncio.Event()
         self._connections: set[Any] = set()  # uvicorn's
@@ -203,8 +203,9 @@ class Server:
 
     def _end_turn(self) -> None:
         self._turn_due = False
-        rest = self._wrote_at + self._tick - self.now() if self._tick else 0.0
-        if rest <= 0:
+        # Not the loop's clock, which may stand still for a whole turn.
+        rest = self._rest.left(time.monotonic())
+        if not rest:
             self._flush()
             return
         self._gather()
@@ -214,7 +215,7 @@ class Server:
 
     def _flush(self) -> None:
         self._flush_due = False
-        began, size = self.now(), 0
+        began, size = time.monotonic(), 0
         left: list[tuple[Wire, bytes]] = []
         for wires, data in self.hub.writes():
             size = len(data)
@@ -229,7 +230,7 @@ class Server:
         for wire, rest in left:
             wire.leave(rest)
         if size:
-            self._wrote_at = began
+            self._rest.wrote(began, time.monotonic())
         if self._told_at:
             now = time.time()
             for told_at in self._told_at:

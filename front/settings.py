@@ -45,7 +45,7 @@ class Settings:
     """How fast clients are sent to other fronts at the end; FLUXWIRE_DRAIN_RATE, FLUXWIRE_DRAIN_SECONDS,
     FLUXWIRE_NOTICE_SECONDS."""
     tick: float = 0.004
-    """How far apart writes to clients are at least, and parcels, in seconds; FLUXWIRE_TICK_MS."""
+    """How far apart parcels are at least, and writes to many clients, in seconds; FLUXWIRE_TICK_MS."""
     most_parcels: int = MAX_PARCELS
     """Parcels on the action bus from which on clients are told to wait; FLUXWIRE_BUS_PARCELS."""
     guests: bool = False

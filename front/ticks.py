@@ -1,4 +1,4 @@
-"""A timing wheel: one timer of the process sweeps all deadlines, whatever their number.
+"""When things are done: a wheel by which one timer sweeps all deadlines, and the rest between writes to clients.
 
 No clock is read here; time comes in as an argument, in seconds.
 """
@@ -10,6 +10,9 @@ SLOT = 1.0
 
 SLOTS = 64
 """A deadline further away than the wheel's turn is looked at once per turn."""
+
+EARNED_IN = 0.001
+"""Writing for so many seconds earns a rest of a whole tick, and less its share."""
 
 
 class Timed(Protocol):
@@ -66,3 +69,29 @@ class Wheel(Generic[T]):
         for item in due:
             item.slot = None
         return due
+
+
+class Rest:
+    """How long what is there for clients gathers after a write: the longer, the more that write took.
+
+    Most is gained by joining where thousands are written to. Where it was one outcome, the update that follows it
+    within a millisecond need not wait.
+
+    Args:
+        tick: The longest rest, in seconds.
+
+    """
+
+    __slots__ = ("_ends", "_tick")
+
+    def __init__(self, tick: float) -> None:
+        self._tick = tick
+        self._ends = float("-inf")
+
+    def wrote(self, began: float, ended: float) -> None:
+        """Something was written; it counts from its beginning, so that writes are a tick apart, and not more."""
+        self._ends = began + self._tick * min(1.0, (ended - began) / EARNED_IN)
+
+    def left(self, now: float) -> float:
+        """How long to rest still; 0: not at all."""
+        return max(0.0, self._ends - now)

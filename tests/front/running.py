@@ -179,7 +179,7 @@ async def running(
         guests: Whether guests get tokens.
         rules: Those of the front, its defaults if left out.
         pace: How fast clients are sent away.
-        tick: How far apart its writes are at least, in seconds.
+        tick: How far apart its parcels and writes are at least, in seconds.
 
     """
     memory = MemoryBus(quiet=0.05)

@@ -12,6 +12,7 @@ from broker.memory_bus import MemoryBus
 from broker.messages import Action, MultiplexerMessage, Parcel
 from broker.registry import NO_CHANGES, Changes
 from front.hub import PARCEL
+from front.ticks import Rest
 
 from .running import GATE, Multiplexer, on_both_loops, read_frame, running, soon, turn_until
 from .wire import masked, request
@@ -64,16 +65,29 @@ async def test_commits_come_together() -> None:
 
 
 @on_both_loops
-async def test_a_tick_keeps_writes_apart() -> None:
-    """What comes within a tick of a write waits for the end of the tick, and is not lost."""
+async def test_a_tick_keeps_writes_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes within the tick that a write has earned waits for its end, and is not lost."""
+    monkeypatch.setattr("front.ticks.EARNED_IN", 1e-9)
     tick = 0.1
     async with running(tick=tick) as front, front.client() as ada:
         await ada.subscribe(1, "a")
-        written = front.server._wrote_at
+        rests_until = front.server._rest._ends
         await front.multiplexer.commit("a")
         await front.multiplexer.commit("a")
         assert [(await ada.hear())["to"], (await ada.hear())["to"]] == [1, 2]
-        assert front.server._wrote_at - written > 0.9 * tick  # uvloop's clock has milliseconds
+        assert front.server._rest._ends - rests_until > 0.9 * tick  # uvloop's timers have milliseconds
+
+
+@on_both_loops
+async def test_a_write_to_few_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long a tick is: what took next to nothing earns no rest."""
+    async with running() as front, front.client() as ada:
+        await ada.subscribe(1, "a")
+        monkeypatch.setattr("front.ticks.EARNED_IN", 1e9)
+        front.server._rest = Rest(1000.0)
+        for version in (1, 2):
+            await front.multiplexer.commit("a")
+            assert (await ada.hear())["to"] == version
 
 
 @on_both_loops

@@ -1,9 +1,10 @@
 from dataclasses import dataclass
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from front.ticks import SLOT, SLOTS, Wheel
+from front.ticks import EARNED_IN, SLOT, SLOTS, Rest, Wheel
 
 
 @dataclass(eq=False)
@@ -56,3 +57,25 @@ def test_the_past_is_the_next_turn() -> None:
     item = Item()
     wheel.put(item, 1.0)
     assert wheel.turn(100.0 + 2 * SLOT) == [item]
+
+
+@pytest.mark.parametrize(
+    ("took", "left"),
+    [(0.0, 0.0), (EARNED_IN / 20, 0.0002 - EARNED_IN / 20), (EARNED_IN, 0.003), (3 * EARNED_IN, 0.001), (1.0, 0.0)],
+)
+def test_a_rest_is_as_long_as_it_was_earned(took: float, left: float) -> None:
+    """One outcome earns next to nothing, a crowd the tick, and what took longer than that has rested already."""
+    rest = Rest(0.004)
+    assert rest.left(0.0) == 0.0
+    rest.wrote(10.0, 10.0 + took)
+    assert rest.left(10.0 + took) == pytest.approx(left, abs=1e-9)
+    assert rest.left(10.004) == pytest.approx(0.0, abs=1e-9)
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
+def test_writes_are_a_tick_apart_at_most(tick: float, took: float, more: float) -> None:
+    """Counted from where they begin; and whoever took longer rests no shorter."""
+    rest, longer = Rest(tick), Rest(tick)
+    rest.wrote(0.0, took)
+    longer.wrote(0.0, took + more)
+    assert 0.0 <= rest.left(0.0) <= longer.left(0.0) <= tick
