@@ -66,13 +66,6 @@ static void say(int fd, const char *data, size_t size) {
   if (send(fd, data, size, MSG_NOSIGNAL) != (ssize_t)size) lost++;
 }
 
-/* Answer a ping with what it holds, by which some servers know it. */
-static void pong(int fd, const char *held, size_t size) {
-  char frame[6 + 125] = {(char)0x8a, (char)(0x80 | size)}; /* masked with zeros */
-  memcpy(frame + 6, held, size);
-  say(fd, frame, 6 + size);
-}
-
 static void saw(int index, uint64_t number) {
   /* What was said before this play came too late for its own. */
   if (number < first) return;
@@ -101,7 +94,10 @@ static void saw(int index, uint64_t number) {
 static void take(int index, int opcode, char *text, size_t size) {
   struct client *c = &clients[index];
   if (opcode == 8) lost++;
-  if (opcode == 9) pong(c->fd, text, size);
+  if (opcode == 9) {
+    char answer[PONG];
+    say(c->fd, answer, pong(answer, text, size));
+  }
   if (opcode != 1) return;
   c->frames++;
   /* The heartbeats of two protocols that bring their own. */

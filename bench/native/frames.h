@@ -7,6 +7,15 @@ struct partial {
 
 typedef void taker(int index, int opcode, char *payload, size_t size);
 
+enum { PONG = 6 + 125 };
+
+/* Write the answer to a ping, with what that held, by which some servers know it; how many bytes it has. */
+static size_t pong(char *frame, const char *held, size_t size) {
+  memcpy(frame, (char[]){(char)0x8a, (char)(0x80 | size), 0, 0, 0, 0}, 6); /* masked with zeros */
+  memcpy(frame + 6, held, size);
+  return 6 + size;
+}
+
 /* Hand over the frames that are whole; how many bytes that was. */
 static size_t take_whole(int index, char *data, size_t size, taker *take) {
   size_t at = 0;

@@ -91,7 +91,10 @@ static int begins(const char *text, size_t size, const char *with) {
 static void take(int index, int opcode, char *text, size_t size) {
   struct writer *w = &writers[index];
   if (opcode == 8) lost++;
-  if (opcode == 9) say(w, "\x8a\x80\1\2\3\4", 6);
+  if (opcode == 9) {
+    char answer[PONG];
+    say(w, answer, pong(answer, text, size));
+  }
   if (opcode != 1) return;
   frames++;
   if (begins(text, size, "{\"type\":\"update\"")) {
