@@ -32,7 +32,8 @@ from . import codec
 from .bus import Delivery, Missed, News
 from .errors import BadMessage, BusFull, BusLost
 from .messages import MultiplexerMessage, Parcel
-from .redis_connection import Command, Connection, is_error
+from .redis_connection import Connection, is_error
+from .redis_line import Command
 from .redis_registry import FrontKeys, Lookup
 from .registry import LEASE, NO_CHANGES, Changes, Found
 

@@ -15,21 +15,20 @@ All may carry further options of the Redis client after ``?``.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
+from hiredis import ReplyError
 from redis.asyncio import Redis
 from redis.asyncio.connection import SSLConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 
 from .errors import BadAddress, BusLost
-
-T = TypeVar("T")
-Command = Sequence[bytes | str | int]
+from .redis_line import Command, Line
 
 ANSWER_SECONDS = 3.0
 """How long an answer may take, beyond what we asked Redis to wait, until the connection counts as lost, in seconds."""
@@ -50,7 +49,7 @@ def check_address(url: str) -> None:
 
 
 class Connection:
-    """One connection to Redis: commands run one at a time, in the order of the calls.
+    """One connection to Redis, opened again when it was lost: commands run in the order of the calls.
 
     Args:
         url: The server's address.
@@ -62,15 +61,18 @@ class Connection:
         self._redis, self._sentinel = _client(
             url,
             {
-                "socket_timeout": waits + ANSWER_SECONDS,
+                "socket_timeout": ANSWER_SECONDS,
                 "socket_connect_timeout": ANSWER_SECONDS,
                 # The default retries in silence for up to a minute; whoever calls a bus does that better.
                 "retry": Retry(NoBackoff(), 0),
-                "max_connections": 1,
+                # Nothing comes but answers.
+                "protocol": 2,
             },
         )
+        self._waits = waits
+        self._patience = waits + ANSWER_SECONDS
         self._turn = asyncio.Lock()
-        self._running: asyncio.Task[Any] | None = None
+        self._line: Line | None = None
         self._closed = False
 
     async def run(self, *command: bytes | str | int) -> Any:  # noqa: ANN401 - each command has its own answer
@@ -80,7 +82,8 @@ class Connection:
             BusLost: There is no answer, or it is an error.
 
         """
-        return await self._do(self._redis.execute_command(*command))  # type: ignore[no-untyped-call]
+        (answer,) = await self.run_all([command])
+        return answer
 
     async def run_all(self, commands: Sequence[Command], **options: bool) -> list[Any]:
         """Run commands in one go, without a transaction: another client's may come between.
@@ -93,56 +96,78 @@ class Connection:
             BusLost: There is no answer, or one of them is an error.
 
         """
-        if len(commands) == 1:
-            # For one command a pipeline is twice the work.
-            return [await self._do(self._redis.execute_command(*commands[0], **options))]  # type: ignore[no-untyped-call]
-        pipeline = self._redis.pipeline(transaction=False)
-        for command in commands:
-            pipeline.execute_command(*command, **options)
-        return await self._do(pipeline.execute())
+        async with self._turn:
+            line = await self._open()
+            asked = line.ask(commands)
+        given_up = asyncio.get_running_loop().call_later(self._patience, line.close, "there is no answer")
+        try:
+            answers = await asked
+        except asyncio.CancelledError:
+            if self._waits:
+                # Until Redis lets go of it, the next one would wait, too.
+                line.close("nobody waits for its answer any more")
+            raise
+        finally:
+            given_up.cancel()
+        try:
+            _refuse(answers)
+        except BusLost as exc:
+            if is_error(exc, "READONLY"):
+                # It has become a replica; Sentinels know who is none.
+                line.close(str(exc))
+            raise
+        parsers = self._redis.response_callbacks
+        return [
+            parsers[name](answer, **options) if (name := str(command[0])) in parsers else answer
+            for command, answer in zip(commands, answers, strict=True)
+        ]
 
     async def close(self) -> None:
         """Close the connection; a command that waits ends with BusLost."""
         self._closed = True
-        if self._running is not None:
-            self._running.cancel()
-        await self._redis.aclose()
+        if self._line is not None:
+            self._line.close("this end was closed")
         if self._sentinel is not None:
             await self._sentinel.aclose()
 
-    async def _do(self, command: Coroutine[Any, Any, T]) -> T:
-        task = asyncio.current_task()
-        assert task is not None, "awaited in a task"
-        before = task.cancelling()
-        try:
-            async with self._turn:
-                if self._closed:
-                    raise BusLost("this end was closed")
-                self._running = task
-                result = await command
-        except (RedisError, OSError) as exc:
-            raise (BusLost(str(exc)) if task.cancelling() == before else self._cancelled(task)) from exc
-        except asyncio.CancelledError:
-            raise self._cancelled(task) from None
-        else:
-            if task.cancelling() > before:
-                # The client swallows a cancellation that comes together with the answer (wait_for in Python 3.11).
-                raise self._cancelled(task)
-            return result
-        finally:
-            self._running = None
-            command.close()
+    async def _open(self) -> Line:
+        if not self._closed and (self._line is None or self._line.is_lost):
+            self._line = await self._connect()
+        if self._closed or self._line is None:
+            raise BusLost("this end was closed")
+        return self._line
 
-    def _cancelled(self, task: asyncio.Task[Any]) -> BusLost | asyncio.CancelledError:
-        # The client has no other way to stop a command that waits: `close` cancels the task that runs it.
-        if self._closed and task is self._running and task.uncancel() == 0:
-            return BusLost("this end was closed")
-        return asyncio.CancelledError()
+    async def _connect(self) -> Line:
+        made = self._redis.connection_pool.make_connection()  # type: ignore[no-untyped-call]
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await made.connect()
+            line = Line(made._writer)  # noqa: SLF001 -- the client has no door for handing it over
+            made._reader = made._writer = None  # noqa: SLF001
+        except (RedisError, OSError) as exc:
+            raise BusLost(str(exc) or "there is no answer") from exc
+        finally:
+            await made.disconnect(nowait=True)
+        if self._closed:
+            line.close("this end was closed")
+        return line
+
+
+def _refuse(answers: Sequence[Any]) -> None:
+    """Make sure that no answer is an error.
+
+    Raises:
+        BusLost: One is.
+
+    """
+    for answer in answers:
+        if isinstance(answer, ReplyError):
+            raise BusLost(str(answer)) from answer
 
 
 def is_error(exc: BusLost, text: str) -> bool:
     """Tell whether Redis answered with this error."""
-    return isinstance(exc.__cause__, ResponseError) and text in str(exc.__cause__)
+    return isinstance(exc.__cause__, ReplyError) and text in str(exc)
 
 
 def _client(url: str, options: dict[str, Any]) -> tuple[Redis, Sentinel | None]:

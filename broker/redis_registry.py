@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Any
 
-from .redis_connection import Command
+from .redis_line import Command
 from .registry import Changes, Found, digest
 
 ALIVE = b""

@@ -8,7 +8,8 @@ from contextlib import suppress
 from typing import Any
 
 from broker.errors import BusLost
-from broker.redis_connection import Command, Connection
+from broker.redis_connection import Connection
+from broker.redis_line import Command
 
 from .findings import Finding, fault, warning
 

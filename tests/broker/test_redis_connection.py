@@ -1,12 +1,14 @@
 """Addresses of servers, and the kinds of servers behind them."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from redis.asyncio.sentinel import SentinelConnectionPool
 
-from broker.errors import BadAddress
-from broker.redis_connection import Connection, _client, check_address
+from broker.conformance import DEADLINE
+from broker.errors import BadAddress, BusLost
+from broker.redis_connection import Connection, _client, check_address, is_error
 
 
 @pytest.mark.parametrize(
@@ -51,24 +53,60 @@ def test_sentinels_and_server_have_accounts_of_their_own() -> None:
     assert server.connection_pool.service_name == "main"
 
 
-async def test_no_cancellation_is_lost(valkey: str) -> None:
-    """Whoever is cancelled ends, whatever the client does with the cancellation."""
-    connection, begun = Connection(valkey), asyncio.Event()
-
-    async def swallow(answer: Exception | None) -> str:
-        begun.set()
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            if answer is not None:
-                raise answer from None
-        return "answer"
-
-    for answer in (None, OSError("lost")):
-        begun.clear()
-        task = asyncio.create_task(connection._do(swallow(answer)))
-        await begun.wait()
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
+async def test_answers_find_who_asked(valkey: str) -> None:
+    """Commands of several callers run in the order of the calls, and each gets its own answer; one may be an error."""
+    connection = Connection(valkey)
+    pushed, refused, listed, asked = await asyncio.gather(
+        connection.run("RPUSH", "own", "a", "b"),
+        connection.run("XLEN", "own"),
+        connection.run_all([("RPUSH", "own", "c"), ("LRANGE", "own", 0, -1)]),
+        connection.run("PING"),
+        return_exceptions=True,
+    )
+    assert (pushed, listed, asked) == (2, [3, [b"a", b"b", b"c"]], True)
+    assert isinstance(refused, BusLost)
+    assert is_error(refused, "WRONGTYPE")
     await connection.close()
+
+
+async def test_nobody_gets_the_answer_of_who_was_cancelled(valkey: str) -> None:
+    """Whoever is cancelled ends, and who asked after him gets his own answer."""
+    connection = Connection(valkey)
+    await connection.run("PING")
+    cancelled = asyncio.create_task(connection.run("ECHO", "one"))
+    after = asyncio.create_task(connection.run("ECHO", "two"))
+    await asyncio.sleep(0)
+    cancelled.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await cancelled
+    assert await after == b"two"
+    await connection.close()
+
+
+async def test_nobody_waits_for_who_was_cancelled(valkey: str) -> None:
+    """Where Redis may hold back a command, the next one does not wait for one that nobody waits for any more."""
+    connection = Connection(valkey, waits=2 * DEADLINE)
+    await connection.run("PING")
+    cancelled = asyncio.create_task(connection.run("XREAD", "BLOCK", round(2000 * DEADLINE), "STREAMS", "none", "$"))
+    await asyncio.sleep(0)
+    cancelled.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await cancelled
+    async with asyncio.timeout(DEADLINE):
+        assert await connection.run("ECHO", "two") == b"two"
+    await connection.close()
+
+
+@pytest.mark.parametrize("said", [b"HTTP/1.1 200 OK\r\n\r\n", b"+OK\r\n+OK\r\n"])
+async def test_no_redis(tmp_path: Path, said: bytes) -> None:
+    """Who does not speak as Redis, or speaks unasked, is no server."""
+
+    async def speak(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.writelines([said, said])
+        writer.close()
+
+    async with await asyncio.start_unix_server(speak, tmp_path / "other.sock"):
+        connection = Connection(f"unix://{tmp_path}/other.sock")
+        with pytest.raises(BusLost):
+            await connection.run("PING")
+        await connection.close()
