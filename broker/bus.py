@@ -148,7 +148,13 @@ class MultiplexerBus(Directory, Protocol):
 
         """
 
-    async def send(self, messages: Mapping[str, Sequence[MultiplexerMessage]], done: Sequence[Delivery] = ()) -> None:
+    async def send(
+        self,
+        messages: Mapping[str, Sequence[MultiplexerMessage]],
+        done: Sequence[Delivery] = (),
+        *,
+        everyone: Sequence[MultiplexerMessage] = (),
+    ) -> None:
         """Put messages on the streams of single fronts, in one go.
 
         A front's stream goes away by itself some time after the last message to it.
@@ -156,6 +162,8 @@ class MultiplexerBus(Directory, Protocol):
         Args:
             messages: By front id.
             done: Deliveries to :meth:`acknowledge` after that.
+            everyone: Messages to :meth:`publish` after ``messages``; a front that is sent some of both should read them
+                at once.
 
         Raises:
             BusLost: As for :meth:`publish`.

@@ -226,6 +226,18 @@ class Conformance:
         assert sorted(await hear(one, 4), key=repr) == lead(1, 2, 4, 9)
         assert sorted(await hear(two, 2), key=repr) == lead(3, 9)
 
+    async def test_sent_and_published(self, cluster: Cluster) -> None:
+        """What one call sends to a front and publishes reaches it in that order; others have what was published."""
+        one, two, multiplexer = cluster.front("one"), cluster.front("two"), cluster.multiplexer("m")
+        await one.start()
+        await two.start()
+        for term in range(0, 40, 2):
+            await multiplexer.send({"one": lead(term)}, everyone=lead(term + 1))
+        await multiplexer.send({"one": lead(40)}, everyone=[])
+        await multiplexer.send({}, everyone=lead(41))
+        assert await hear(one, 42) == lead(*range(42))
+        assert await hear(two, 21) == lead(*range(1, 40, 2), 41)
+
     async def test_told_by_a_front(self, cluster: Cluster) -> None:
         """What fronts tell who asked reaches him alone, and counts for no gap."""
         one, two, asker = cluster.front("one"), cluster.front("two"), cluster.front("asker")

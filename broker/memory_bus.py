@@ -270,15 +270,20 @@ class _MultiplexerEnd(_End):
         return len(self._streams.waiting) + len(self._streams.handed)
 
     async def publish(self, messages: Sequence[MultiplexerMessage]) -> None:
-        self._check()
-        if messages:
-            self._streams.write(self._streams.shared, messages)
-            self._streams.wake()
+        await self.send({}, everyone=messages)
 
-    async def send(self, messages: Mapping[str, Sequence[MultiplexerMessage]], done: Sequence[Delivery] = ()) -> None:
+    async def send(
+        self,
+        messages: Mapping[str, Sequence[MultiplexerMessage]],
+        done: Sequence[Delivery] = (),
+        *,
+        everyone: Sequence[MultiplexerMessage] = (),
+    ) -> None:
         self._check()
         for front, batch in messages.items():
             self._streams.write(self._streams.own(front), batch)
+        if everyone:
+            self._streams.write(self._streams.shared, everyone)
         await self.acknowledge(done)
         self._streams.wake()
 

@@ -305,10 +305,15 @@ class RedisMultiplexerBus:
 
     async def publish(self, messages: Sequence[MultiplexerMessage]) -> None:
         """See :meth:`broker.bus.MultiplexerBus.publish`."""
-        if messages:
-            await self._writer.run(*self._add(self._updates, messages))
+        await self.send({}, everyone=messages)
 
-    async def send(self, messages: Mapping[str, Sequence[MultiplexerMessage]], done: Sequence[Delivery] = ()) -> None:
+    async def send(
+        self,
+        messages: Mapping[str, Sequence[MultiplexerMessage]],
+        done: Sequence[Delivery] = (),
+        *,
+        everyone: Sequence[MultiplexerMessage] = (),
+    ) -> None:
         """See :meth:`broker.bus.MultiplexerBus.send`."""
         commands: list[Command] = []
         now = time.monotonic()
@@ -318,12 +323,15 @@ class RedisMultiplexerBus:
             if now >= self._prolonged_at.get(stream, -math.inf) + PROLONG_AFTER:
                 self._prolonged_at[stream] = now
                 commands.append(("EXPIRE", stream, OWN_STREAM_SECONDS))
+        if everyone:
+            commands.append(self._add(self._updates, everyone))
         if done:
             commands += self._forgetting(_entries_of(done))
         if not commands:
             return
         try:
-            await self._writer.run_all(commands)
+            # Who waits for both streams is woken by the first that has something; as one, by both (but by Redis 7).
+            await (self._writer.run_as_one if messages and everyone else self._writer.run_all)(commands)
         except BusLost:
             # It may come back without these streams.
             self._prolonged_at.clear()

@@ -122,6 +122,17 @@ class Connection:
             for command, answer in zip(commands, answers, strict=True)
         ]
 
+    async def run_as_one(self, commands: Sequence[Command]) -> list[Any]:
+        """Run commands as one: nobody sees what some of them did before he sees what all did.
+
+        Raises:
+            BusLost: There is no answer, or one of them is an error.
+
+        """
+        *_, answers = await self.run_all([("MULTI",), *commands, ("EXEC",)])
+        _refuse(answers)
+        return list(answers)
+
     async def close(self) -> None:
         """Close the connection; a command that waits ends with BusLost."""
         self._closed = True

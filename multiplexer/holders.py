@@ -9,10 +9,11 @@ named lately.
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from math import inf
 
 from broker.registry import Directory, Found
 
-REMEMBERED = 2.0
+REMEMBERED = 20.0
 """For how long a shared store that somebody held is taken for held, in seconds: a busy one is not looked up each time.
 Nobody misses anything by that, and whoever begins to hold one is found at once."""
 
@@ -71,6 +72,10 @@ class Holders:
         """Tell which stores may be held."""
         return list(self._named_at)
 
+    def know(self, key: str) -> bool:
+        """Whether this is a shared store that is taken for held, so that all are told of it without a lookup."""
+        return self._held_until.get(key, -inf) > self._clock() and not is_private(key)
+
     async def find(self, stores: Collection[str], actors: Collection[str] = ()) -> Audience:
         """Find the audience of these stores and actors, in one lookup.
 
@@ -80,7 +85,7 @@ class Holders:
         """
         apart = any(is_private(key) for key in stores)
         now = self._clock()
-        known = set() if apart else {key for key in stores if self._held_until.get(key, now) > now}
+        known = set() if apart else {key for key in stores if self.know(key)}
         unknown = [key for key in stores if key not in known]
         found = await self._directory.find(unknown, actors) if unknown or actors else Found()
         if len(self._held_until) > MOST_REMEMBERED:

@@ -7,7 +7,7 @@ is not believed: any role can ring. What counts is what stands in ``flux.patch``
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -50,7 +50,12 @@ class Commits:
         self._clock = clock
         self._heard: dict[Part, Heard] = {}
         self._taken: set[Part] = set()
+        self._told: list[Part] = []
         self._any = asyncio.Event()
+        self.any_told = asyncio.Event()
+        """Whether there is anything for :meth:`take_told`."""
+        self.telling = asyncio.Lock()
+        """Held by who tells what he took: what comes later is told later."""
 
     def ring(self, payload: str) -> None:
         """Take a doorbell; one that does not name a transaction is somebody else's joke."""
@@ -59,8 +64,18 @@ class Commits:
 
     def bring(self, patches: Sequence[Patch]) -> None:
         """Take the patches that came with a batch's outcomes; those of one commit come together."""
-        for part, commit in groupby(patches, key=lambda patch: (patch.tx, patch.rings)):
-            self.hear(part, list(commit))
+        for part, commit in _by_part(patches):
+            self.hear(part, commit)
+
+    def are_behind(self, others: Iterable[Part]) -> bool:
+        """Whether nothing waits or is being told, and these have been taken: what follows them can be told at once."""
+        return not self._heard and not self.telling.locked() and self._taken.issuperset(others)
+
+    def take_brought(self, patches: Sequence[Patch]) -> dict[Part, Heard]:
+        """Take the patches that came with a batch's outcomes at once, without :meth:`bring`."""
+        heard = {part: Heard(self._clock(), commit) for part, commit in _by_part(patches)}
+        self._taken |= heard.keys()
+        return heard
 
     def hear(self, part: Part, patches: Sequence[Patch] | None = None) -> None:
         """Take a commit; without its patches, these are to be read."""
@@ -71,11 +86,14 @@ class Commits:
             heard.patches = patches
         self._any.set()
 
-    async def wait(self, seconds: float | None = None) -> dict[Part, Heard]:
-        """Wait for commits and take them all; after so many seconds there may be none."""
+    async def wait(self, seconds: float | None = None) -> None:
+        """Wait for commits, at most so many seconds."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._any.wait()
+
+    def take(self) -> dict[Part, Heard]:
+        """Take all commits that wait, up to a bound."""
         heard = {part: self._heard[part] for part in list(self._heard)[:MOST_COMMITS]}
         for part in heard:
             del self._heard[part]
@@ -84,9 +102,25 @@ class Commits:
         self._taken |= heard.keys()
         return heard
 
+    def finish(self, parts: Iterable[Part]) -> None:
+        """Take note that these were told."""
+        self._told += parts
+        if self._told:
+            self.any_told.set()
+
+    def take_told(self) -> list[Part]:
+        """Take those that were told, to forget their patches."""
+        told, self._told = self._told, []
+        self.any_told.clear()
+        return told
+
     def forget(self, parts: Iterable[Part]) -> None:
         """Take note that their patches are gone; until then they are not heard of again."""
         self._taken.difference_update(parts)
+
+
+def _by_part(patches: Iterable[Patch]) -> Iterator[tuple[Part, list[Patch]]]:
+    return ((part, list(commit)) for part, commit in groupby(patches, key=lambda patch: (patch.tx, patch.rings)))
 
 
 @dataclass(slots=True)
@@ -153,6 +187,13 @@ class Teller:
     def has_due(self) -> bool:
         """Whether there is anything for :meth:`due`."""
         return bool(self._due)
+
+    def knows(self, patches: Iterable[Patch]) -> bool:
+        """Whether nobody has to be asked what to tell of these commits, and to whom."""
+        return all(
+            patch.is_change and patch.ops is not None and patch.key not in self._due and self._holders.know(patch.key)
+            for patch in patches
+        )
 
     async def commits(self, heard: Mapping[Part, Heard]) -> Told:
         """Tell what these commits changed.

@@ -1,7 +1,7 @@
 """The road between the buses and the database, while this multiplexer leads.
 
-Seven tasks, each a short loop: parcels in, batches, outcomes out, questions of fronts, commits told, signs of life, new
-partitions.
+Eight tasks, each a short loop: parcels in, batches, outcomes out, questions of fronts, commits told, patches forgotten,
+signs of life, new partitions.
 Crash-only: whatever goes wrong with the database ends all of them, and the next lead begins with what the bus hands
 out again. A short loss of the bus ends nothing: it is committed, and fronts ask again. A longer one ends the lead,
 which nobody takes who cannot reach the bus.
@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from broker.bus import Delivery, MultiplexerBus
 from broker.errors import BusLost
-from broker.messages import Lead
+from broker.messages import Lead, MultiplexerMessage
 from broker.traces import Traces
 from broker.trail import Trail
 
@@ -156,12 +156,13 @@ class Multiplexer:
             self.metrics.standing = Standing.LEADS
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(keep_lead(database, term=term, heartbeat=settings.heartbeat))
-                tasks.create_task(self._tell_commits(commits, database.telling, teller))
+                tasks.create_task(self._tell_commits(commits, teller))
+                tasks.create_task(self._forget_told(commits, database.telling))
                 tasks.create_task(questions.answer_all())
                 tasks.create_task(self._follow_partitions(database))
                 tasks.create_task(self._take_parcels(term, questions))
                 tasks.create_task(self._run_batches(term, database))
-                tasks.create_task(self._tell_outcomes(commits))
+                tasks.create_task(self._tell_outcomes(commits, teller))
 
     async def _take_parcels(self, term: int, questions: Questions) -> None:
         """Take parcels from the bus, while a batch runs too, as long as less than another batch waits."""
@@ -236,10 +237,11 @@ class Multiplexer:
             async with asyncio.timeout(None if due is None else max(0.0, due - self._clock())):
                 await self._arrived.wait()
 
-    async def _tell_outcomes(self, commits: Commits) -> None:
+    async def _tell_outcomes(self, commits: Commits, teller: Teller) -> None:
         """Tell outcomes and acknowledge, in the order of the batches, while the next one runs; then what they changed.
 
         A client that has its outcome knows which update has what it predicted. The other way round it would see both.
+        Where nobody has to be asked and nothing is overtaken, both leave at once, and fronts wake up once for both.
         """
         while True:
             settled, dispatched = await self._settled.get()
@@ -248,15 +250,31 @@ class Multiplexer:
                 more, dispatched = self._settled.get_nowait()
                 settled.join(more)
                 led_to.append(dispatched)
-            try:
-                await self._bus.send(settled.outcomes, settled.done)
-            except BusLost as error:
-                log.warning("the bus is lost, outcomes are told when asked again: %s", error)
-            for one in led_to:
-                if one is not None:
-                    for other in one.others:
-                        commits.hear(other)
-                    commits.bring(one.patches)
+            others = [other for one in led_to if one is not None for other in one.others]
+            patches = [patch for one in led_to if one is not None for patch in one.patches]
+            if not (commits.are_behind(others) and teller.knows(patches)):
+                await self._send_outcomes(settled)
+                for one in led_to:
+                    if one is not None:
+                        for other in one.others:
+                            commits.hear(other)
+                        commits.bring(one.patches)
+                continue
+            async with commits.telling:
+                heard = commits.take_brought(patches)
+                told = await _insist(partial(teller.commits, heard))
+                if await self._send_outcomes(settled, told.everyone):
+                    told.everyone.clear()
+                await self._tell(told, heard)
+                commits.finish(heard)
+
+    async def _send_outcomes(self, settled: Settled, everyone: Sequence[MultiplexerMessage] = ()) -> bool:
+        try:
+            await self._bus.send(settled.outcomes, settled.done, everyone=everyone)
+        except BusLost as error:
+            log.warning("the bus is lost, outcomes are told when asked again: %s", error)
+            return False
+        return True
 
     async def _bus_returns(self) -> bool:
         """Wait for the bus, for as long as others would wait for a sign of life of ours."""
@@ -330,30 +348,28 @@ class Multiplexer:
             await database.follow()
             await asyncio.sleep(self._settings.follow)
 
-    async def _tell_commits(self, commits: Commits, reader: Reader, teller: Teller) -> None:
-        """Tell all fronts what commits changed, and forget their patches a little later."""
-        told: list[Part] = []
-        forget_at = 0.0
+    async def _tell_commits(self, commits: Commits, teller: Teller) -> None:
+        """Tell all fronts what commits changed."""
         while True:
-            patience = None if not teller.has_due else AGAIN if teller.waits else 0.0
-            if told:
-                patience = min(max(0.0, forget_at - self._clock()), FORGET if patience is None else patience)
-            heard = await commits.wait(patience)
-            if heard or teller.has_due:
-                await self._tell(await _insist(partial(teller.commits, heard) if heard else teller.due), heard)
-            if heard and not told:
-                forget_at = self._clock() + FORGET
-            told += heard
-            if told and self._clock() >= forget_at:
+            await commits.wait(None if not teller.has_due else AGAIN if teller.waits else 0.0)
+            async with commits.telling:
+                heard = commits.take()
+                if heard or teller.has_due:
+                    await self._tell(await _insist(partial(teller.commits, heard) if heard else teller.due), heard)
+                    commits.finish(heard)
+
+    async def _forget_told(self, commits: Commits, reader: Reader) -> None:
+        """Forget patches a little later than they were told."""
+        while True:
+            await commits.any_told.wait()
+            await asyncio.sleep(FORGET)
+            async with commits.telling:
+                told = commits.take_told()
                 await reader.forget(told)
-                commits.forget(told)
-                told.clear()
+            commits.forget(told)
 
     async def _tell(self, told: Told, heard: Mapping[Part, Heard]) -> None:
-        if told.everyone:
-            await _insist(partial(self._bus.publish, told.everyone))
-        if told.fronts:
-            await _insist(partial(self._bus.send, told.fronts))
+        await _insist(partial(self._bus.send, told.fronts, everyone=told.everyone))
         for span in told.spans:
             span.end()
         now = time.time()

@@ -15,7 +15,7 @@ from .findings import Finding, fault, warning
 
 OLDEST = (6, 2)
 NEARLY_FULL = 0.9
-ACCOUNT = "~{namespace}:* -@all +@stream +@set +@connection +del +expire +pexpire +rename"
+ACCOUNT = "~{namespace}:* -@all +@stream +@set +@connection +del +expire +pexpire +rename +multi +exec"
 
 
 async def examine(url: str, namespace: str) -> list[Finding]:
@@ -104,6 +104,8 @@ async def _rights(connection: Connection, namespace: str) -> Finding:
         ("PEXPIRE", kept, 10_000),
         ("RENAME", kept, other),
         ("DEL", kept),
+        ("MULTI",),
+        ("EXEC",),
     ]
     try:
         return await _try(connection, commands, namespace) or Finding(

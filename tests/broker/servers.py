@@ -19,7 +19,7 @@ from tests.services import START_LIMIT, debian_redis, missing, running
 PASSWORD = "correct horse:battery/staple"
 QUOTED = "correct%20horse%3Abattery%2Fstaple"
 TOKEN = "battery-staple"
-RIGHTS = "-@all +@stream +@set +@connection +del +expire +pexpire +rename"
+RIGHTS = "-@all +@stream +@set +@connection +del +expire +pexpire +rename +multi +exec"
 """What docs/operations.md says a front and a multiplexer need."""
 
 

@@ -97,6 +97,17 @@ async def test_own_stream_is_bounded(cluster: RedisCluster) -> None:
     assert 0 < await cluster.redis.ttl(f"{cluster.namespace}:front:f") <= redis_bus.OWN_STREAM_SECONDS
 
 
+async def test_woken_once(cluster: RedisCluster) -> None:
+    """A front that waits is woken once by what one call sends to it and publishes. (Redis 7 wakes it twice.)"""
+    front, multiplexer = cluster.front("f"), cluster.multiplexer("m")
+    await front.start()
+    for term in range(0, 40, 2):
+        reading = asyncio.create_task(until(front.read, 1))
+        await asyncio.sleep(0)
+        await multiplexer.send({"f": lead(term)}, everyone=lead(term + 1))
+        assert await reading == lead(term, term + 1)
+
+
 async def test_numbering_begins_anew_below(cluster: RedisCluster) -> None:
     """A server that comes back empty with an earlier clock is read on from its beginning."""
     front, multiplexer = cluster.front("f"), cluster.multiplexer("m")

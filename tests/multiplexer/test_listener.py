@@ -14,7 +14,8 @@ async def test_doorbells_are_answered_in_order_and_once() -> None:
     commits = Commits()
     for transaction in [3, 1, 3, *range(100, 100 + MOST_COMMITS)]:
         commits.ring(str(transaction))
-    first, second = list(await commits.wait()), list(await commits.wait())
+    await commits.wait()
+    first, second = list(commits.take()), list(commits.take())
     assert first[:3] == [(3, True), (1, True), (100, True)]
     assert len(first) == MOST_COMMITS
     assert second == [(98 + MOST_COMMITS, True), (99 + MOST_COMMITS, True)]
@@ -27,7 +28,7 @@ async def test_what_came_with_its_outcomes_and_what_rang() -> None:
     rang = Patch(6, "a{}", "e", 0, 1, "[]")
     commits.ring("7")
     commits.bring([rang, brought])
-    heard = await commits.wait()
+    heard = commits.take()
     assert {part: one.patches for part, one in heard.items()} == {
         (7, True): None,
         (6, True): [rang],
@@ -36,10 +37,30 @@ async def test_what_came_with_its_outcomes_and_what_rang() -> None:
     assert {one.at for one in heard.values()} == {5.0}
     commits.ring("6")
     commits.bring([brought])
-    assert await commits.wait(0) == {}
+    await commits.wait(0)
+    assert commits.take() == {}
+    commits.finish(heard)
+    assert commits.take_told() == list(heard)
     commits.forget(heard)
     commits.ring("6")
-    assert list(await commits.wait()) == [(6, True)]
+    assert list(commits.take()) == [(6, True)]
+
+
+async def test_what_is_told_at_once_overtakes_nothing() -> None:
+    """A batch's own patches are told past those that wait only if none do, and what they build upon has been taken."""
+    commits = Commits()
+    others = [(6, True)]
+    assert not commits.are_behind(others)
+    commits.ring("6")
+    assert not commits.are_behind([])
+    async with commits.telling:
+        commits.finish(commits.take())
+        assert not commits.are_behind(others)
+    assert commits.are_behind(others)
+    assert list(commits.take_brought([Patch(7, "a{}", "e", 1, 2, "[]", rings=False)])) == [(7, False)]
+    assert commits.take() == {}
+    commits.forget(commits.take_told())
+    assert not commits.are_behind(others)
 
 
 @given(st.text())
@@ -51,7 +72,8 @@ def test_a_joke_rings_nothing(payload: str) -> None:
         commits.ring(payload)
         commits.ring("7")
         async with asyncio.timeout(5):
-            return list(await commits.wait())
+            await commits.wait()
+        return list(commits.take())
 
     rung = asyncio.run(ring())
     assert rung[-1] == (7, True)

@@ -63,6 +63,32 @@ async def test_action_is_committed_and_told(front: Front, database: str) -> None
     assert orjson.loads(outcome.reply or "") == {"id": found["id"]}
 
 
+async def test_nothing_is_overtaken(front: Front, database: str) -> None:
+    """An outcome comes before its update, whether or not who holds the store is looked up; updates come in order."""
+    await enter(front)
+    await front.outcome(1)
+    await front.say(Fetch(ROOM))
+    version = (await front.hear(Snapshot)).version
+    connection = await asyncpg.connect(database)
+    for number in range(3, 9):
+        post = front.action("post_message", '{"room": "lobby", "body": "hello"}')
+        foreign = "insert into chat.message values (gen_random_uuid(), 'lobby', 'cron', 'tick', now())"
+        await asyncio.gather(front.say(post), *([connection.execute(foreign)] if number % 2 else []))
+        reached, is_told = 0, False
+        while not is_told or version < reached:
+            news = await front.hear_any(Outcome, Commit)
+            if isinstance(news, Outcome):
+                reached, is_told = news.stores[ROOM], True
+                assert version < reached
+                continue
+            assert isinstance(news, Commit)
+            (update,) = news.updates
+            if update.to_version > version:
+                assert update.from_version == version
+                version = update.to_version
+    await connection.close()
+
+
 async def test_sent_again_is_answered_again(front: Front, database: str) -> None:
     """The same action sent twice, in one parcel and in another, takes effect once and is answered each time."""
     await enter(front)
