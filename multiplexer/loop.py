@@ -166,69 +166,63 @@ class Multiplexer:
 
     async def _take_parcels(self, term: int, questions: Questions) -> None:
         """Take parcels from the bus, while a batch runs too, as long as less than another batch waits."""
-        receiving: asyncio.Task[Sequence[Delivery]] | None = None
         began = self._clock()
         sweeps = chain(SWEEPS, ((after, LEFT_LYING) for after in count(SWEEP_EVERY, SWEEP_EVERY)))
         after, left_lying = next(sweeps)
-        try:
-            while True:
-                try:
-                    if self._clock() >= began + after:
-                        if not after:
-                            await self._bus.publish([Lead(term)])
-                        await self._take(await self._bus.take_over(left_lying), questions)
-                        after, left_lying = next(sweeps)
-                    # Never given up: what it is being handed would lie until the next sweep.
-                    receiving = receiving or asyncio.create_task(self._bus.receive(PARCELS))
-                    await asyncio.wait([receiving], timeout=max(0.0, began + after - self._clock()))
-                    if receiving.done():
-                        received, receiving = receiving, None
-                        await self._take(received.result(), questions)
-                except BusLost as error:
-                    self.metrics.bus_losses += 1
-                    log.warning("the bus is lost: %s", error)
-                    if not await self._bus_returns():
-                        # Another multiplexer may reach it.
-                        raise
-                while self._dispatcher.waiting >= self._settings.batch:
-                    self._room.clear()
-                    await self._room.wait()
-        finally:
-            if receiving is not None:
-                receiving.cancel()
-                await asyncio.wait([receiving])
+        while True:
+            try:
+                if self._clock() >= began + after:
+                    if not after:
+                        await self._bus.publish([Lead(term)])
+                    await self._take(await self._bus.take_over(left_lying), questions)
+                    after, left_lying = next(sweeps)
+                # Never given up for a sweep: what it is being handed would lie until the next one.
+                await self._take(await self._bus.receive(PARCELS), questions)
+            except BusLost as error:
+                self.metrics.bus_losses += 1
+                log.warning("the bus is lost: %s", error)
+                if not await self._bus_returns():
+                    # Another multiplexer may reach it.
+                    raise
+            while self._dispatcher.waiting >= self._settings.batch:
+                self._room.clear()
+                await self._room.wait()
 
     async def _run_batches(self, term: int, database: Database) -> None:
         """Run what waits, batch after batch: whatever arrives while one runs is the next.
 
         What a batch led to is looked into while the next one runs, for the database is what all wait for.
         """
-        running: asyncio.Task[Dispatched | None] | None = None
         ran: tuple[Sequence[Job], Dispatched] | None = None
+        settling: asyncio.Task[None] | None = None
         try:
             while True:
                 self._arrived.clear()
                 batch = self._dispatcher.next_batch(self._clock())
-                if batch:
-                    self._room.set()
-                    running = asyncio.create_task(self._run_batch(batch, term, database))
-                if ran is not None:
-                    await self._settle_batch(*ran)
-                    ran = None
-                if running is None:
-                    await self._wait_for_actions()
+                if not batch:
+                    if ran is None:
+                        await self._wait_for_actions()
+                    else:
+                        await self._settle_batch(*ran)
+                        ran = None
                     continue
-                dispatched = await running
-                running = None
+                self._room.set()
+                if ran is not None:
+                    settling = asyncio.create_task(self._settle_batch(*ran))
+                dispatched = await self._run_batch(batch, term, database)
+                if settling is not None:
+                    await settling
+                    settling = None
+                ran = None
                 if dispatched is not None:
                     ran = batch, dispatched
                     if self._dispatcher.bears_on_next(batch, dispatched.results):
                         await self._settle_batch(*ran)
                         ran = None
         finally:
-            if running is not None:
-                running.cancel()
-                await asyncio.wait([running])
+            if settling is not None:
+                settling.cancel()
+                await asyncio.wait([settling])
 
     async def _wait_for_actions(self) -> None:
         due = self._dispatcher.due()

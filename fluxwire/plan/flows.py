@@ -88,8 +88,8 @@ def flows(workload: Workload, units: Units, fronts: int) -> Flows:
     updates = batches * share * workload.rooms
     entries = batches * distinct(fronts, batch / parcel)
     held = touched(1 / fronts, workload.members)
-    # A front waits a second for news at most.
-    reads = max(1.0, batches + entries / fronts)
+    # A front waits a second for news at most, and reads its outcomes with what everybody is told.
+    reads = max(1.0, batches)
     message = wire.message + workload.length
     told = updates * wire.update + actions * message
     return Flows(
@@ -104,9 +104,9 @@ def flows(workload: Workload, units: Units, fronts: int) -> Flows:
         writes=writes + actions / fronts,
         joined=joined,
         bytes=users * workload.rooms_each * told / workload.rooms + actions / fronts * wire.outcome,
-        # A parcel is appended and received, a batch published, acknowledged and forgotten; a front forgets what it has
-        # read of its own.
-        commands=fronts * (redis.front_commands + reads) + 2 * actions / parcel + 3 * batches + 2 * entries,
+        # A parcel is appended and received, a batch published, acknowledged and forgotten, in a transaction, which is
+        # two more; a front forgets what it has read of its own.
+        commands=fronts * (redis.front_commands + reads) + 2 * actions / parcel + 5 * batches + 2 * entries,
         redis_in=actions * (redis.action_in + 2 * workload.length) + batches * redis.batch_in,
         redis_out=actions * (redis.action_out + workload.length) + fronts * (told + batches * redis.entry_out),
     )
