@@ -79,8 +79,9 @@ class Logged(msgspec.Struct, frozen=True):
     def link_to(self, previous: bytes) -> bytes:
         """Compute the link that it has if it follows the action of another link, as ``flux.link`` does."""
         texts = (self.actor, self.client, self.name, self.params, self.claims)
+        lengths = (len(text.encode()) for text in texts)
         hashed = (
-            self.seq, *map(len, texts), *texts, self.lane, self.number, (self.at - EPOCH) // MICROSECOND, self.seed,
+            self.seq, *lengths, *texts, self.lane, self.number, (self.at - EPOCH) // MICROSECOND, self.seed,
             self.status, self.code or "", self.sqlstate or "", self.reply or "null", self.positions or "null",
         )  # fmt: skip
         return sha256(previous + "\n".join(map(str, hashed)).encode()).digest()

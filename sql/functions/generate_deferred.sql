@@ -6,9 +6,9 @@ set search_path to ''
 as $$
 begin
   execute format(
-    'create or replace function flux.deferred() returns text language plpgsql stable as %L',
+    'create or replace function flux.deferred() returns text language sql stable as %L',
     format(
-      E'begin\n  return %L;\nend',
+      'select %L',
       (
         select string_agg(format('%I.%I', n.nspname, c.conname), ', ' order by n.nspname, c.conname)
         from pg_catalog.pg_constraint c

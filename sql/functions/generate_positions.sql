@@ -20,12 +20,17 @@ begin
   where c.relkind = 'S' and c.relpersistence <> 't' and n.nspname not in ('flux', 'information_schema')
     and n.nspname !~ '^pg_';
 
-  -- As its owner, who may look at all of them; where there are none it costs nothing.
-  execute format(
-    'create or replace function flux.positions() returns jsonb language plpgsql volatile %s as %L',
-    case when _each is not null then 'security definer set search_path to pg_catalog' end,
-    format(E'begin\n  return %s;\nend', case when _each is null then 'null' else '''{}''::jsonb' || _each end)
-  );
+  if _each is null then
+    -- Becomes part of what calls it, and costs nothing.
+    create or replace function flux.positions() returns jsonb language sql stable as 'select null::jsonb';
+  else
+    -- As its owner, who may look at all of them.
+    execute format(
+      'create or replace function flux.positions() returns jsonb language plpgsql volatile'
+        ' security definer set search_path to pg_catalog as %L',
+      format(E'begin\n  return ''{}''::jsonb%s;\nend', _each)
+    );
+  end if;
   comment on function flux.positions() is $comment$
 Where the application's sequences stand: last value and whether it was drawn, by name; null if there are none. Made anew
 by flux.refresh for the sequences there are.

@@ -90,22 +90,25 @@ volatile
 as $f$
 #variable_conflict use_column
 declare
-  _operations flux.operations;
   _keep constant integer := %3$s;
   _at record;
   _key text;
-  _params jsonb;
   _rank bigint;
   _near boolean;
   _come bigint;
   _gone bigint;
+  _came %4$s;
+  _value text;
   _shown %4$s[];
   _hidden %4$s[] := '{}';
   _item %4$s;
-  _value text;
   _ops text := '';
+  -- Apart from the result: an array in a row is copied for each element that it gets.
+  _all_keys text[];
+  _all_ops text[];
 begin
-  -- Down one line a store: the rows near the edge, and those that changed, where they stand now and where they stood.
+  -- Down one line a store: the rows that changed, where they stand now and where they stood, and the rows near the
+  -- edge, a changed one of these for the second time.
   for _at in
     with changed as materialized (
       select distinct on (c.key, c.item) c.key, c.item::%4$s as item, c.present, c.place::%5$s as place
@@ -115,36 +118,28 @@ begin
     ),
     store as (
       select c.key, flux.key_params(c.key) as params, count(*) as changes from changed c group by c.key
-    ),
-    near as (
-      select s.key, t.item, t.place
-      from store s
-      cross join lateral (
-        select t.%6$I as item, t.%7$I as place
-        from %8$s as t
-        where %9$s
-        order by t.%7$I desc, t.%6$I desc
-        offset greatest(_keep - s.changes, 0) limit _keep + s.changes - greatest(_keep - s.changes, 0)
-      ) as t
-    ),
-    come as (
-      select c.key, t.%6$I as item, t.%7$I as place, row_to_json(r)::text as value
-      from changed c
-      join %8$s as t on t.%6$I = c.item and %16$s
-      %10$s
     )
-    select s.key, s.params, s.changes, null as item, null as place, false as is_near, false as has_gone, null as value
+    select c.key, t.%6$I as item, t.%7$I as place, 'came' as kind, null as above, row_to_json(r)::text as value
+    from changed c
+    join %8$s as t on t.%6$I = c.item and %16$s
+    %10$s
+    union all
+    select s.key, t.item, t.place, 'near', greatest(_keep - s.changes, 0), null
     from store s
+    cross join lateral (
+      select t.%6$I as item, t.%7$I as place
+      from %8$s as t
+      where %9$s
+      order by t.%7$I desc, t.%6$I desc
+      offset greatest(_keep - s.changes, 0) limit _keep + s.changes - greatest(_keep - s.changes, 0)
+    ) as t
     union all
-    select key, null, null, item, coalesce(n.place, c.place), n.key is not null, false, c.value
-    from near n full join come c using (key, item)
+    select c.key, c.item, c.place, 'went', null, null from changed c where c.present
     union all
-    select c.key, null, null, c.item, c.place, false, true, null from changed c where c.present
-    union all
-    select null, null, 0, null, null, false, false, null
-    order by key, changes, place desc, item desc
+    select null, null, null, 'last', null, null
+    order by key, place desc, item desc, kind
   loop
-    if _at.changes is not null then
+    if _key is distinct from _at.key then
       -- Here a line begins, and the one before has ended.
       foreach _item in array _hidden loop
         if _item <> all (_shown) then
@@ -152,52 +147,64 @@ begin
         end if;
       end loop;
       if _ops <> '' then
-        _operations.keys := _operations.keys || _key;
-        _operations.ops := _operations.ops || substr(_ops, 3);
+        _all_keys := _all_keys || _key;
+        _all_ops := _all_ops || right(_ops, -2);
       end if;
       _key := _at.key;
-      _params := _at.params;
-      _rank := greatest(_keep - _at.changes, 0);
+      _rank := 0;
       _near := false;
       _come := 0;
       _gone := 0;
+      _came := null;
       _shown := '{}';
       _hidden := '{}';
       _ops := '';
-      continue;
     end if;
 
     -- How many rows stand above a place now is _rank, of those that were there and are _rank - _come.
-    if _at.has_gone then
+    if _at.kind = 'near' then
+      if not _near then
+        _rank := _at.above;
+        _near := true;
+      end if;
+      _rank := _rank + 1;
+      if _at.item = _came then
+        if _rank <= _keep then
+          _shown := _shown || _at.item;
+          _ops := _ops || ', ' || %14$s;
+        end if;
+      elsif _rank > _keep then
+        if _rank - _come + _gone <= _keep then
+          _ops := _ops || ', ' || %15$s;
+        end if;
+      elsif _rank - _come + _gone > _keep and _at.item <> all (_shown) then
+        select row_to_json(r)::text into _value from %8$s as t %10$s where t.%6$I = _at.item and %13$s limit 1;
+        _ops := _ops || ', ' || %14$s;
+      end if;
+    elsif _at.kind = 'came' then
+      _come := _come + 1;
+      if _near then
+        -- If it is near the edge it follows once more, and else it stands below the window.
+        _came := _at.item;
+        _value := _at.value;
+      else
+        _shown := _shown || _at.item;
+        _ops := _ops || ', ' || %12$s;
+      end if;
+    elsif _at.kind = 'went' then
       if _rank - _come + _gone < _keep then
         _hidden := _hidden || _at.item;
       end if;
       _gone := _gone + 1;
-      continue;
-    end if;
-    if _at.is_near then
-      _rank := _rank + 1;
-      _near := true;
-    end if;
-    if _at.value is not null then
-      _come := _come + 1;
-      if (_at.is_near and _rank <= _keep) or not _near then
-        _shown := _shown || _at.item;
-        _ops := _ops || ', ' || %12$s;
-      end if;
-    elsif _rank <= _keep and _rank - _come + _gone > _keep then
-      select row_to_json(r)::text into _value from %8$s as t %10$s where t.%6$I = _at.item and %13$s limit 1;
-      _ops := _ops || ', ' || %14$s;
-    elsif _rank > _keep and _rank - _come + _gone <= _keep then
-      _ops := _ops || ', ' || %15$s;
     end if;
   end loop;
-  return _operations;
+  return row(_all_keys, _all_ops)::flux.operations;
 end;
 $f$ $sql$,
     _name, watch.id, watch.keep, _item_type, _place_type, watch.key, watch.newest, _source,
     format(generate_settle.match, 's.params'), _row,
-    format(_remove, '_item'), format(_add, '_at.item', '_at.value'), format(generate_settle.match, '_params'),
+    format(_remove, '_item'), format(_add, '_at.item', '_at.value'),
+    format(generate_settle.match, 'flux.key_params(_key)'),
     format(_add, '_at.item', '_value'), format(_remove, '_at.item'),
     format(generate_settle.match, 'flux.key_params(c.key)')
   );

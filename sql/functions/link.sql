@@ -17,21 +17,21 @@ create or replace function flux.link(
   positions jsonb
 )
 returns bytea
-language plpgsql
-immutable
+language sql
+stable
 as $$
-begin
-  -- The texts that may hold any sign come with their lengths, so that no two actions are one text.
-  return sha256(link.previous || convert_to(
+  -- One expression, not called immutable, since concat_ws is not: so it becomes part of the caller's own.
+  -- The texts that may hold any sign come with their lengths, so that no two actions are one text. In bytes: to count
+  -- characters each has to be looked at.
+  select sha256(previous || convert_to(
     concat_ws(
-      E'\n', link.seq, length(link.actor), length(link.client), length(link.name), length(link.params),
-      length(link.claims), link.actor, link.client, link.name, link.params, link.claims, link.lane, link.number,
-      round(date_part('epoch', link.at) * 1000000)::bigint, link.seed, link.status, coalesce(link.code, ''),
-      coalesce(link.sqlstate, ''), coalesce(link.reply::text, 'null'), coalesce(link.positions::text, 'null')
+      E'\n', seq, octet_length(actor), octet_length(client), octet_length(name), octet_length(params),
+      octet_length(claims), actor, client, name, params, claims, lane, number,
+      round(date_part('epoch', at) * 1000000)::bigint, seed, status, coalesce(code, ''),
+      coalesce(sqlstate, ''), coalesce(reply::text, 'null'), coalesce(positions::text, 'null')
     ),
     'UTF8'
   ));
-end;
 $$;
 
 comment on function flux.link(

@@ -4,18 +4,18 @@ language plpgsql
 stable
 -- Plans are kept, and one made when the table was empty reads all of it when it is not.
 set enable_seqscan to off
+-- For a few rows a bitmap is one more thing to make ready.
+set enable_bitmapscan to off
 -- Nor made anew each time because one transaction promises fewer rows than ten.
 set plan_cache_mode to force_generic_plan
 as $$
 begin
   return array(
     select row(
-      p.tx::text::bigint, p.key, e.epoch, p.from_version, p.to_version,
-      case when octet_length(o.ops) <= patches.most_bytes then o.ops end, p.recheck, p.kick, p.rings
+      p.tx::text::bigint, p.key, (select e.epoch from flux.epoch e), p.from_version, p.to_version,
+      case when octet_length(p.ops) <= patches.most_bytes then p.ops end, p.recheck, p.kick, p.rings
     )::flux.notice
     from flux.patch p
-    cross join lateral (select p.ops::text as ops offset 0) as o
-    cross join flux.epoch e
     -- A join might as well read the whole table, whatever is off.
     where p.tx = any (patches.transactions::text[]::xid8[])
     order by array_position(patches.transactions, p.tx::text::bigint), p.key <> '', p.from_version, p.key

@@ -20,7 +20,6 @@ declare
   _positions jsonb;
   _ignored text;
 begin
-  _result.stores := '{}';
   if run.refusal is not null then
     _result.status := 'refused';
     _result.code := run.refusal;

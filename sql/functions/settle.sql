@@ -30,6 +30,7 @@ declare
   _operations flux.operations;
   _keys text[] := '{}';
   _ops text[] := '{}';
+  _ignored text;
 begin
   select
     array_agg(c.key), array_agg(c.watch), array_agg(distinct c.watch),
@@ -41,7 +42,8 @@ begin
   end if;
 
   -- To the end nobody raises the base of all versions, nor has since it is read here.
-  perform pg_advisory_xact_lock_shared(hashtext('flux.base'));
+  -- An assignment is evaluated at once; a perform would be a query.
+  _ignored := pg_advisory_xact_lock_shared(hashtext('flux.base'))::text;
   if current_setting('transaction_isolation') = 'read committed' then
     select e.base into _base from flux.epoch e;
   else
