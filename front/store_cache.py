@@ -67,19 +67,23 @@ class StoreCache:
         """Take an update from the bus.
 
         Returns:
-            Its frame, if it is the chain's next link: every holder gets it. Nothing, if we have it already, or if it
-            has to wait for a snapshot; then :attr:`awaits_snapshot` is true.
+            Its frame, if it is the chain's next link: every holder gets it, and then what :meth:`follows`. Nothing, if
+            we have it already, or if it has to wait for a snapshot; then :attr:`awaits_snapshot` is true.
 
         """
         if self.position is not None and update.epoch == self.position.epoch:
             if update.to_version <= self.position.version:
                 return b""
-            # Behind one that waits all wait, so that what a snapshot brings stays in order.
-            if update.from_version == self.position.version and not self._held:
+            if update.from_version == self.position.version:
                 self._append(update)
                 return websocket_frame(update.frame)
         self._hold(update)
         return b""
+
+    def follows(self) -> bytes:
+        """Take what came too early and has become the chain's next link, or links; their frames."""
+        held, self._held, self._held_bytes = self._held, deque(), 0
+        return b"".join(map(self.take_update, sorted(held, key=lambda update: update.from_version)))
 
     def take_snapshot(self, snapshot: Snapshot) -> bytes:
         """Take a snapshot from the bus, and with it the updates that waited for it.
@@ -91,13 +95,13 @@ class StoreCache:
         """
         news = self._place(snapshot)
         base = self._base
-        held, self._held, self._held_bytes = self._held, deque(), 0
         # Of another epoch than the newest word on the store, an update has nothing to wait for.
-        followed = [self.take_update(update) for update in held if update.epoch == snapshot.epoch]
+        self._held = deque(update for update in self._held if update.epoch == snapshot.epoch)
+        followed = self.follows()
         if news and base is not None:
             # The ring may be too small for what waited, and then it does not begin at the snapshot any more.
-            return self.whole() or base + b"".join(followed)
-        return b"".join(followed)
+            return self.whole() or base + followed
+        return followed
 
     def since(self, position: Position | None) -> bytes | None:
         """One update that continues from a position to the chain's end.
@@ -136,7 +140,7 @@ class StoreCache:
 
     @property
     def awaits_snapshot(self) -> bool:
-        """Whether updates wait that only a snapshot can connect."""
+        """Whether updates wait that only a snapshot can connect, or what they overtook."""
         return bool(self._held)
 
     def _place(self, snapshot: Snapshot) -> bool:

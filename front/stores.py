@@ -167,6 +167,8 @@ class Stores:
         for store, frame in taken:
             self._outbox.spread(store.crowd, frame)
         for store, _ in taken:
+            if store.cache.awaits_snapshot and (frames := store.cache.follows()):
+                self._outbox.spread(store.crowd, frames)
             self._serve_pending(store, insist=False, now=now)
 
     def take_chain(self, updates: Sequence[Update], now: float) -> None:
@@ -174,7 +176,7 @@ class Stores:
         store = self._stores.get(updates[0].key)
         if store is None:
             return
-        frames = b"".join(map(store.cache.take_update, updates))
+        frames = b"".join(map(store.cache.take_update, updates)) + store.cache.follows()
         if frames:
             self._outbox.spread(store.crowd, frames)
             self._serve_pending(store, insist=False, now=now)

@@ -52,6 +52,13 @@ def settled(*names: str, clients: int = 1) -> tuple[World, list[Simulated]]:
     return world, simulated
 
 
+def commit(*keys: str, version: int) -> Commit:
+    """A commit that brought these stores to a version, one further."""
+    return Commit(
+        [Update(key, "1", version - 1, version, update_frame(key, "1", version - 1, version)) for key in keys]
+    )
+
+
 def asked(world: World, kind: type[T]) -> list[T]:
     """What the hub has asked of a kind since the last look."""
     world.carry()
@@ -192,6 +199,16 @@ def test_a_client_that_was_blocked_beyond_the_ring_gets_a_snapshot() -> None:
     assert asked(world, Fetch) == [Fetch("a{}")]
     world.talk()
     assert slow.documents["a{}"].version == 100
+
+
+@pytest.mark.parametrize("keys", [["a{}"], ["a{}", "b{}"]], ids=["alone", "with another store"])
+def test_an_update_that_overtook_another_follows_it(keys: list[str]) -> None:
+    """A foreign commit may be heard of before the batch it builds upon: nobody waits for a snapshot then."""
+    world, (client,) = settled("a", "b")
+    world.hub.take(commit("a{}", version=2), world.now)
+    world.hub.take(commit(*keys, version=1), world.now)
+    world.flush()
+    assert {key: document.version for key, document in client.documents.items()} == {"a{}": 2, "b{}": len(keys) - 1}
 
 
 def test_a_resume_within_the_ring_asks_nobody() -> None:

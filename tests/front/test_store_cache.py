@@ -106,6 +106,18 @@ def test_a_gap_waits_for_a_snapshot() -> None:
     assert steps(cache.take_snapshot(snapshot(3))) == ["=3", "3>4"]
 
 
+def test_what_was_overtaken_closes_the_gap() -> None:
+    """A link that comes late is the next one still, and what waited for it follows."""
+    cache = filled()
+    for each in (update(3, 4), update(2, 3), update(1, 2)):
+        assert cache.take_update(each) == b""
+    assert steps(cache.take_update(update(0, 1))) == ["0>1"]
+    assert steps(cache.follows()) == ["1>2", "2>3", "3>4"]
+    assert not cache.awaits_snapshot
+    assert cache.take_snapshot(snapshot(1)) == b"", "it was asked for meanwhile"
+    assert steps(cache.whole()) == ["=0", "0>4"]
+
+
 def test_a_snapshot_before_the_gap_does_not_close_it() -> None:
     """Then the next one is waited for."""
     cache = filled()
@@ -119,8 +131,10 @@ def test_a_late_link_of_another_epoch_is_let_go() -> None:
     """What an old epoch still says neither blocks the new one nor is asked after for ever."""
     cache = filled(update(0, 1))
     assert cache.take_update(update(7, 8, epoch="old")) == b""
-    assert cache.take_update(update(1, 2)) == b"", "order is kept while something waits"
-    assert steps(cache.take_snapshot(snapshot(1))) == ["1>2"]
+    assert steps(cache.take_update(update(1, 2))) == ["1>2"]
+    assert cache.follows() == b""
+    assert cache.awaits_snapshot
+    assert cache.take_snapshot(snapshot(2)) == b""
     assert not cache.awaits_snapshot
 
 
