@@ -23,6 +23,8 @@ from tests.services import BROWSERS, debian_postgres, debian_redis
 CHECKOUT = Path(__file__).parent.parent
 # Tests start their own servers, and must not meet those of the person at the terminal.
 FOREIGN = ("DATABASE_URL", "REDIS_URL", "FLUXWIRE_", "PG")
+WORKERS = "3"
+"""Of pytest. Tests wait more than they compute: three of them keep two cores busy."""
 
 
 @dataclass(slots=True)
@@ -100,7 +102,7 @@ def python(report: Report, arguments: Sequence[str]) -> None:
     """Run pytest, and learn from its report what it skipped."""
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder) / "results.xml"
-        command = [sys.executable, "-m", "pytest", "-q", "-n", "2", f"--junitxml={results}", *arguments]
+        command = [sys.executable, "-m", "pytest", "-q", "-n", WORKERS, f"--junitxml={results}", *arguments]
 
         def work() -> str | None:
             code = subprocess.run(command, check=False, cwd=CHECKOUT).returncode
