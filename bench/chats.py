@@ -48,7 +48,7 @@ class Chat:
 
 
 @contextmanager
-def fluxwire(servers: Cluster, folder: Path, size: Size, *, fronts: int = 1) -> Iterator[Chat]:
+def fluxwire(servers: Cluster, folder: Path, size: Size, *, fronts: int = 2) -> Iterator[Chat]:
     """Fronts, a multiplexer and Valkey."""
     url = servers.database()
     _fill(url, size)
