@@ -40,7 +40,7 @@ COMMON = 0.8
 """At which part of the least rate that is held all are compared."""
 SLOWEST = 2
 """Messages a second below which nobody is looked for."""
-SEEDS = 10_000
+SEEDS, WARM_UP = 10_000, 20_000
 """From here on, patterns of arrival that all get; the searches' are below."""
 FLIGHT = 64  # connections being opened at a time
 MARK = "#{:08d}"
@@ -66,7 +66,7 @@ class Plan:
     begin: float
     """Messages a second of the first try."""
     stride: float
-    """By what the rate of the first round's tries is multiplied until one is not held."""
+    """By what the rate of a round's tries is multiplied until one is not held."""
     step: float
     """How near to each other a rate that is held and one that is not have to be."""
     tries: int
@@ -249,6 +249,10 @@ class _Bench:
     def measure(self) -> Iterator[Figure]:
         """Search, compare, and tell."""
         plan = self._plan
+        # Whoever comes first would pay for what all of them left behind when they came up.
+        for name in self._there_and_back(0):
+            with self._judging(name):
+                self._try(name, plan.begin, WARM_UP)
         for number in range(plan.rounds):
             for name in self._there_and_back(number):
                 if name in plan.searched:
@@ -283,7 +287,7 @@ class _Bench:
     def _search(self, name: str) -> float:
         """The highest rate that a contender holds, of those that were tried."""
         plan, before = self._plan, self._found[name].rates
-        rate, stride = (before[-1], plan.step) if before else (plan.begin, plan.stride)
+        rate = before[-1] if before else plan.begin
         held, beyond = 0.0, math.inf
         for number in itertools.count():
             if (held and number >= plan.tries) or rate < SLOWEST:
@@ -294,9 +298,9 @@ class _Bench:
             else:
                 beyond = min(beyond, rate)
             if beyond == math.inf:
-                rate *= stride
+                rate *= plan.stride
             elif not held:
-                rate /= stride
+                rate /= plan.stride
             elif beyond > plan.step * held * 1.001:
                 rate = math.sqrt(held * beyond)
             else:
