@@ -19,7 +19,7 @@ from fluxwire.plan.rates import distinct
 from fluxwire.plan.units import Front, Haproxy, Multiplexer, Postgres, Redis, Units, Wire
 
 from . import results
-from .crowd import Came, Ran, Size
+from .crowd import OF_MESSAGES, Came, Ran, Size
 from .figures import Figure, alone
 from .fit import least_squares
 from .processes import Broken
@@ -290,8 +290,8 @@ def _redis(samples: Sequence[Sample], wire: Wire, private_memory: float) -> Redi
         return one.shape.fronts * one.ran.counts["batches"]
 
     def other_commands(one: Sample) -> float:
-        named = sum(one.ran.counts[name] for name in ("xadd", "xread", "xreadgroup", "xack", "xdel"))
-        return (one.ran.counts["commands"] - named) / one.ran.seconds
+        of_messages = sum(one.ran.counts[name] for name in OF_MESSAGES)
+        return (one.ran.counts["commands"] - of_messages) / one.ran.seconds
 
     second, command, byte = _fit(
         samples, lambda one: one.ran.cpu["valkey"], seconds, _sleeping("valkey", "commands"), traffic

@@ -34,6 +34,8 @@ MARK = "#{:08d}"
 """What a text begins with, so that clients know it again."""
 WRITERS = 4
 """How many of a room's members write, and are on its list of members."""
+OF_MESSAGES = ("xadd", "xread", "xreadgroup", "xack", "xdel", "multi", "exec")
+"""Commands of Redis that actions and what comes of them take; what else there is a front takes by the second."""
 METRIC = re.compile(r"^fluxwire_(\w+?)(?:\{[^}]*\})? ([0-9.e+-]+)$", re.MULTILINE)
 # 100 rooms, of which a crowd may use fewer.
 MAKE = "insert into chat.room select 'r' || i, 'r' || i, 'x', now() from generate_series(0, 99) as i"
@@ -231,7 +233,7 @@ class Crowd:
             "bytes": fronts["bytes_total"],
             "commands": sum(commands.values()),
             **{f"redis_{name}": count for name, count in traffic.items()},
-            **{name: commands.get(name, 0) for name in ("xadd", "xread", "xreadgroup", "xack", "xdel")},
+            **{name: commands.get(name, 0) for name in OF_MESSAGES},
         }
 
     def _stored(self) -> dict[str, float]:
