@@ -71,7 +71,9 @@ async def test_how_it_stands(settings: Settings) -> None:
     """It is not ready before it reaches the database, nor after that is gone; the standby says that it stands by."""
     bus = MemoryBus(quiet=0.05)
     nowhere = Multiplexer(replace(settings, database_url="postgresql://127.0.0.1:1/none"), bus.multiplexer())
-    leader, standby = (Multiplexer(replace(settings, name=name), bus.multiplexer()) for name in ("leader", "standby"))
+    # So patient that nobody takes the lead from a leader who waits for a core.
+    patient = replace(settings, patience=2 * DEADLINE)
+    leader, standby = (Multiplexer(replace(patient, name=name), bus.multiplexer()) for name in ("leader", "standby"))
     running = [asyncio.create_task(nowhere.run()), asyncio.create_task(leader.run())]
     try:
         end = bus.front("f")
