@@ -82,6 +82,8 @@ class StoreCache:
 
     def follows(self) -> bytes:
         """Take what came too early and has become the chain's next link, or links; their frames."""
+        if not self._held:
+            return b""
         held, self._held, self._held_bytes = self._held, deque(), 0
         return b"".join(map(self.take_update, sorted(held, key=lambda update: update.from_version)))
 

@@ -167,7 +167,7 @@ class Stores:
         for store, frame in taken:
             self._outbox.spread(store.crowd, frame)
         for store, _ in taken:
-            if store.cache.awaits_snapshot and (frames := store.cache.follows()):
+            if frames := store.cache.follows():
                 self._outbox.spread(store.crowd, frames)
             self._serve_pending(store, insist=False, now=now)
 
