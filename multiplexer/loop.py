@@ -98,8 +98,9 @@ class Multiplexer:
                 await asyncio.wait([lead])
             finally:
                 led, self.metrics.standing = self.metrics.standing is Standing.LEADS, Standing.AWAY
-                if lead.cancel():
-                    await asyncio.wait([lead])
+                lead.cancel()
+                # Takes its error, too, if it ended just when this one was told to.
+                await asyncio.gather(lead, return_exceptions=True)
             self._explain(lead.exception(), led=led)
             await asyncio.sleep(UNFIT if isinstance(lead.exception(), EngineUnfit) else PAUSE)
 

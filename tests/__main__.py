@@ -23,8 +23,8 @@ from tests.services import BROWSERS, debian_postgres, debian_redis
 CHECKOUT = Path(__file__).parent.parent
 # Tests start their own servers, and must not meet those of the person at the terminal.
 FOREIGN = ("DATABASE_URL", "REDIS_URL", "FLUXWIRE_", "PG")
-WORKERS = "3"
-"""Of pytest. Tests wait more than they compute: three of them keep two cores busy."""
+WORKERS = "2"
+"""Of pytest. With three on two cores leaders wait for a core until they are deposed."""
 
 
 @dataclass(slots=True)
