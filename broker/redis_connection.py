@@ -15,7 +15,8 @@ All may carry further options of the Redis client after ``?``.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -151,8 +152,9 @@ class Connection:
     async def _connect(self) -> Line:
         made = self._redis.connection_pool.make_connection()  # type: ignore[no-untyped-call]
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                await made.connect()
+            with _heeding_cancellation():
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    await made.connect()
             line = Line(made._writer)  # noqa: SLF001 -- the client has no door for handing it over
             made._reader = made._writer = None  # noqa: SLF001
         except (RedisError, OSError) as exc:
@@ -162,6 +164,19 @@ class Connection:
         if self._closed:
             line.close("this end was closed")
         return line
+
+
+@contextmanager
+def _heeding_cancellation() -> Iterator[None]:
+    """End the task if it was told to: ``asyncio.wait_for``, which the client uses, may swallow that in Python 3.11."""
+    task = asyncio.current_task()
+    assert task is not None
+    before = task.cancelling()
+    try:
+        yield
+    finally:
+        if task.cancelling() > before:
+            raise asyncio.CancelledError
 
 
 def _refuse(answers: Sequence[Any]) -> None:

@@ -97,6 +97,23 @@ async def test_nobody_waits_for_who_was_cancelled(valkey: str) -> None:
     await connection.close()
 
 
+async def test_who_is_cancelled_ends(valkey: str) -> None:
+    """Wherever it is between connecting and the answer when it is cancelled, it does not go on."""
+    turns, answered = 0, False
+    while not answered:
+        connection = Connection(valkey)
+        cancelled = asyncio.create_task(connection.run("PING"))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        answered = cancelled.done()
+        cancelled.cancel()
+        if not answered:
+            with pytest.raises(asyncio.CancelledError):
+                await cancelled
+        turns += 1
+        await connection.close()
+
+
 @pytest.mark.parametrize("said", [b"HTTP/1.1 200 OK\r\n\r\n", b"+OK\r\n+OK\r\n"])
 async def test_no_redis(tmp_path: Path, said: bytes) -> None:
     """Who does not speak as Redis, or speaks unasked, is no server."""
