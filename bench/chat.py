@@ -27,11 +27,12 @@ import msgspec
 
 from .arrivals import arrivals
 from .chats import CHATS, Chat, Missing
-from .database import cluster
+from .database import cluster, settle_disk
 from .figures import Curve, Figure, alone, compared
 from .harness import Options
 from .latencies import Latencies
-from .processes import LOAD_CORE, Broken, Process, compiled, family, private, running
+from .machine import stolen
+from .processes import CORES, LOAD_CORE, Broken, Process, compiled, family, private, running
 from .sessions import packed
 from .wires import Size
 
@@ -42,6 +43,8 @@ SLOWEST = 2
 """Messages a second below which nobody is looked for."""
 SEEDS, WARM_UP = 10_000, 20_000
 """From here on, patterns of arrival that all get; the searches' are below."""
+DISTURBED, PATIENCE = 0.02, 4
+"""What part of the cores' time others may get before a try says nothing and is made anew, and how often at most."""
 FLIGHT = 64  # connections being opened at a time
 MARK = "#{:08d}"
 STRUCT = struct.Struct("<dIIII")
@@ -103,6 +106,7 @@ def run(options: Options) -> Iterator[Figure]:
             ports = [str(port) for port in chat.ports]
             load = up.enter_context(running([compiled("chat"), str(plan.size.rooms), *ports], core=LOAD_CORE))
             sides[name] = Side(chat=chat, load=load, folder=place, plan=plan, postgres=servers.pid)
+        settle_disk()
         options.say(f"  the clients' priority: {next(iter(sides.values())).priority}")
         for figure in _Bench(plan, options, sides).measure():
             if options.wants(figure.name):
@@ -127,6 +131,8 @@ class Try:
     """Which part of the messages was sent more than 10 ms late."""
     faults: tuple[str, ...]
     """What must not happen, however many messages come."""
+    stolen: float
+    """Which part of the cores' time the machine's host gave to others meanwhile."""
 
     @property
     def p99(self) -> float:
@@ -139,6 +145,7 @@ class Try:
             f"{self.rate:,.0f}/s: p50 {self.latencies.quantile(0.5):.1f} ms, p99 {self.p99:.1f},"
             f" {sum(self.cpu.values()):.2f} us a delivery ({parts}), clients {self.load:.0%} of a core"
             + (f", {self.late:.1%} sent late" if self.late else "")
+            + (f", {self.stolen:.1%} of the cores taken away" if self.stolen >= DISTURBED else "")
             + (f"; {', '.join(self.faults)}" if self.faults else "")
         )
 
@@ -179,7 +186,7 @@ class Side:
         plan = self._plan
         path = self._folder / "play"
         path.write_bytes(b"".join(self._messages(rate, random.Random(seed))))  # noqa: S311 -- the same every time
-        before, busy = self._costs(), self._load.cost().ran
+        before, busy, taken = self._costs(), self._load.cost().ran, stolen()
         answer = self._load.order(f"play {path} {plan.warm} {plan.wait}")
         used = {name: cost - before[name] for name, cost in self._costs().items()}
         result = Try(
@@ -198,6 +205,7 @@ class Side:
                 )
                 if many
             ),
+            stolen=(stolen() - taken) / (answer["seconds"] * len(CORES)),
         )
         if result.faults:
             self.open()
@@ -316,8 +324,11 @@ class _Bench:
 
     def _try(self, name: str, rate: float, seed: int) -> Try:
         side = self._sides[name]
-        result = side.try_out(rate, seed)
-        self._say(f"  {side.called}, {result}")
+        for _ in range(PATIENCE):
+            result = side.try_out(rate, seed)
+            self._say(f"  {side.called}, {result}")
+            if result.stolen < DISTURBED:
+                break
         if result.faults and result.p99 <= self._plan.limit:
             raise _Failed(f"does not bring everything once: {', '.join(result.faults)}")
         return result

@@ -1,6 +1,7 @@
 """A Postgres for benchmarks: durable, as in production, and with nothing else in it."""
 
 import asyncio
+import os
 import shutil
 import statistics
 import subprocess
@@ -34,6 +35,7 @@ class Cluster:
         """Make a database with the engine and the chat in it; returns its DSN."""
         url = self.empty()
         asyncio.run(deploy(url, CHAT))
+        settle_disk()
         return url
 
     def empty(self) -> str:
@@ -110,6 +112,11 @@ def cluster(settings: Mapping[str, str] | None = None) -> Iterator[Cluster]:
             process.reap(child, program)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def settle_disk() -> None:
+    """Wait until all that was written is on disk: it would go there during the next half minute, and delay commits."""
+    os.sync()
 
 
 def execute(url: str, statements: str) -> None:

@@ -124,9 +124,10 @@ def _taken(results: Results) -> str:
         of_run = [f"`{one.figure.name}`" for one in results.figures if one.run == run.began]
         which = "Taken" if len(runs) == 1 else f"{', '.join(of_run)}: taken"
         day, time = run.began[:-4].split("T")
+        taken = "" if run.stolen is None else f" and {run.stolen:.1%} of the cores taken away"
         sentences.append(
             f"{which} on {day} at {time} UTC at commit {run.commit}, with a load of {run.load_before:g} before and"
-            f" {run.load_after:g} after."
+            f" {run.load_after:g} after{taken}."
         )
     return "\n".join(sentences)
 

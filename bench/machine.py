@@ -45,6 +45,11 @@ def load() -> float:
     return round(os.getloadavg()[0], 2)
 
 
+def stolen() -> float:
+    """Seconds of processor time, of all cores together, that the host of this virtual machine gave to others so far."""
+    return int(Path("/proc/stat").read_text(encoding="utf-8").split(maxsplit=9)[8]) / os.sysconf("SC_CLK_TCK")
+
+
 def _processor() -> str:
     for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
         name, _, value = line.partition(":")

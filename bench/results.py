@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from .figures import Figure
-from .machine import Machine, load, machine
+from .machine import Machine, load, machine, stolen
 
 CHECKOUT = Path(__file__).parent.parent
 FULL = CHECKOUT / "bench" / "results"
@@ -34,6 +34,8 @@ class Run(msgspec.Struct):
     load_before: float
     """How many processes wanted to run, on average over the minute before."""
     load_after: float = 0.0
+    stolen: float | None = None
+    """Which part of the cores' time the machine's host gave to others; None: nobody looked."""
     seconds: float = 0.0
 
 
@@ -89,14 +91,16 @@ def recorded(
         machine=machine(),
         load_before=load(),
     )
-    begun = time.monotonic()
+    begun, stolen_before = time.monotonic(), stolen()
     measured: list[Figure] = []
     try:
         for figure in figures:
             measured.append(figure)
             yield figure
     finally:
-        run.load_after, run.seconds = load(), round(time.monotonic() - begun, 1)
+        seconds = time.monotonic() - begun
+        run.load_after, run.seconds = load(), round(seconds, 1)
+        run.stolen = round((stolen() - stolen_before) / (seconds * run.machine.cores), 3)
         if measured:
             _write(folder, group, _merged(read(folder, group), run, measured))
 
