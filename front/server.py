@@ -146,8 +146,7 @@ class Server:
 
         """
         self._noticed = True
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self.hurry.wait(), seconds)
+        await self._linger(seconds)
 
     def leave(self) -> None:
         """Be ready no more, and let in nobody who would stay: load balancers send them elsewhere."""
@@ -175,14 +174,20 @@ class Server:
                 departure.hurry()
             for leaving, seconds in departure.due(self.now()):
                 leaving.close(CloseCode.GOING_AWAY, farewell(seconds))
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self.hurry.wait(), DISMISS)
+            await self._linger(DISMISS)
+
+    async def _linger(self, seconds: float) -> None:
+        """Wait, unless nobody is to be waited for any more."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.hurry.wait()
 
     async def _pace_of_others(self) -> Pace:
         """As fast as the other fronts take clients, as far as they say."""
         rate = 0.0
         with suppress(BusLost, TimeoutError):
-            rate = await asyncio.wait_for(self._bus.intake_of_others(), ANSWER_WITHIN)
+            async with asyncio.timeout(ANSWER_WITHIN):
+                rate = await self._bus.intake_of_others()
         pace = replace(self._pace, rate=rate) if rate else self._pace
         _logger.info("= the other fronts take %d clients a second%s", pace.rate, "" if rate else ", it is assumed")
         return pace

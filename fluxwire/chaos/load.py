@@ -257,8 +257,7 @@ class Load:
             self._settling.add(task)
             task.add_done_callback(self._settling.discard)
             task.add_done_callback(lambda _task: turns.release())
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), self._rng.uniform(0, self._pause))
+            await self._wait(self._rng.uniform(0, self._pause))
 
     async def _settle(self, attempt: Attempt, action: Dispatched) -> None:
         reply = None
@@ -285,9 +284,13 @@ class Load:
                         self._history.attempts.append(attempt)
                         await connection.execute(INSERT, room, FOREIGN, str(place))
                         attempt.outcome, attempt.seen, attempt.settled_at = OK, True, self._clock()
-                        with suppress(TimeoutError):
-                            await asyncio.wait_for(self._stopping.wait(), self._rng.uniform(0, 4 * self._pause))
+                        await self._wait(self._rng.uniform(0, 4 * self._pause))
                 finally:
                     connection.terminate()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), AGAIN)
+            await self._wait(AGAIN)
+
+    async def _wait(self, seconds: float) -> None:
+        """Wait, unless it is over."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()

@@ -64,7 +64,8 @@ class Visit:
 
         """
         try:
-            return await asyncio.wait_for(self.next(), ANSWER_WITHIN if within is None else within)
+            async with asyncio.timeout(ANSWER_WITHIN if within is None else within):
+                return await self.next()
         except TimeoutError:
             raise problem("unavailable", "The database does not answer for now; send it again.") from None
 
