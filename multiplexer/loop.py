@@ -22,6 +22,7 @@ from broker.messages import Lead, MultiplexerMessage
 from broker.traces import Traces
 from broker.trail import Trail
 
+from .commits import Commits, Heard
 from .database import Database
 from .dispatcher import Dispatcher, Job, Settled
 from .documents import Documents
@@ -29,11 +30,11 @@ from .engine import Dispatched, Part
 from .errors import BatchFailed, DatabaseLost, EngineUnfit, TermEnded
 from .holders import Holders
 from .leadership import keep_lead, take_lead
-from .listener import Commits, Heard, Teller, Told
 from .metrics import Metrics, Queues, Standing
 from .questions import Questions
 from .reader import Reader
 from .settings import Settings
+from .teller import Teller, Told
 from .tracing import Tracing
 
 log = logging.getLogger("multiplexer")

@@ -5,8 +5,8 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
+from multiplexer.commits import MOST_COMMITS, Commits
 from multiplexer.engine import Part, Patch
-from multiplexer.listener import MOST_COMMITS, Commits
 
 
 async def test_doorbells_are_answered_in_order_and_once() -> None:
