@@ -20,24 +20,24 @@ def test_the_page_is_true(tmp_path: Path) -> None:
     """Every command of the page, in its order, against a stack that serves the chat."""
     found = BLOCK.findall(PAGE)
     assert len(found) >= 6
+    (tmp_path / "names").touch()
     with scratch_folder() as folder, up(folder / "data") as stack:
-        before = ""
         for commands, language, expected in found:
-            said = shell(before + commands, stack.port, stack.data, tmp_path)
+            said = shell(commands, stack.port, stack.data, tmp_path)
             if language == "json":
                 assert_like(json.loads(said), json.loads(expected))
             elif language:
                 pattern = re.escape(expected.strip()).replace("…", ".*")
                 assert re.fullmatch(pattern, said.strip(), re.DOTALL), said
-            # What a block gives a name to is there for those behind it.
-            before += "".join(f"{line}\n" for line in commands.splitlines() if re.match(r"[A-Z]+=", line))
 
 
 def shell(commands: str, port: int, data: Path, folder: Path) -> str:
-    """Run commands as a reader would, at this stack."""
+    """Run commands as a reader would, at this stack: what they give a name to is there for those that follow."""
     commands = commands.replace("python3 run.py token", f"{sys.executable} -m fluxwire token --data {data}")
+    commands = commands.replace("127.0.0.1:8000", f"127.0.0.1:{port}")
+    named = " ".join(re.findall(r"^([A-Z]+)=", commands, re.MULTILINE))
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", commands.replace("127.0.0.1:8000", f"127.0.0.1:{port}")],
+        ["bash", "-euo", "pipefail", "-c", f". ./names\n{commands}\n{named and f'declare -p {named} >> names'}"],
         cwd=folder,
         env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)},
         capture_output=True,
