@@ -43,7 +43,7 @@ SLOWEST = 2
 """Messages a second below which nobody is looked for."""
 SEEDS, WARM_UP = 10_000, 20_000
 """From here on, patterns of arrival that all get; the searches' are below."""
-DISTURBED, PATIENCE = 0.02, 4
+DISTURBED, PATIENCE = 0.02, 2
 """What part of the cores' time others may get before a try says nothing and is made anew, and how often at most."""
 FLIGHT = 64  # connections being opened at a time
 MARK = "#{:08d}"
