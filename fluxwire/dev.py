@@ -8,13 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-import asyncpg  # noqa: TID251 - for its errors
-
 from fluxwire import types
 from fluxwire.deploy import DeployError, deploy
 from fluxwire.scripts import ENGINE, sql_folder
 from fluxwire.stack import up
 from fluxwire.stack.account import Account
+from fluxwire.stack.database import DRIVER_ERRORS
 from fluxwire.stack.errors import StackError
 from fluxwire.stack.folder import Folder
 from fluxwire.stack.progress import say
@@ -114,7 +113,7 @@ def told(database_url: str, application: Path | None, module: Path | None = None
             types.write(module, asyncio.run(types.of_database(database_url)))
     except StackError as exc:
         return f"{clock}  {exc.problem}\n{exc.hint}"
-    except (DeployError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
+    except (DeployError, *DRIVER_ERRORS) as exc:
         return f"{clock}  Not deployed; what was there before keeps running.\n{exc}"
     took = (time.monotonic() - begun) * 1000
     what = ", ".join(done.changed) or "nothing new"

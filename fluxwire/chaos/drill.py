@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from fluxwire import token
+from fluxwire.stack.database import DRIVER_ERRORS
 from fluxwire.stack.progress import say
 
 from .cluster import Cluster
 from .faults import KINDS
 from .history import OK, History, Strike
 from .judge import Violations, availability, judge, percentiles, recoveries
-from .load import AWAY, FOREIGN, Load, MakeClient, Witness
+from .load import FOREIGN, Load, MakeClient, Witness
 
 TOKEN_SECONDS = 86_400.0
 CALM = 2.0
@@ -173,7 +174,7 @@ class Drill:
         began = self._clock()
         try:
             target = await KINDS[kind](self._cluster, self._rng)
-        except AWAY:
+        except DRIVER_ERRORS:
             # What it was to hit is not there: the last fault is not over.
             return False
         strike = Strike(kind, target, began, self._clock())

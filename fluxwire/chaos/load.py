@@ -13,6 +13,7 @@ from fluxwire.check import difference, digest
 from fluxwire.client import Client, Dispatched, Refused, Stopped, frames
 from fluxwire.client.dispatches import EXPIRED
 from fluxwire.client.subscriptions import Subscription
+from fluxwire.stack.database import DRIVER_ERRORS
 
 from .chains import Chains
 from .history import OK, REFUSED, UNKNOWN, Attempt, History
@@ -27,9 +28,6 @@ SAMPLE = 16
 """At every so many versions the documents of all who hold the store are compared."""
 AGAIN = 0.1
 """When to ask the database again after it was away, in seconds."""
-
-AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
-"""Whatever the driver says of a database that is away."""
 
 ROWS = "select author, body from chat.message where room = any($1) order by sent_at, id"
 SEEN = "select id::text from chat.message where id = any($1::uuid[])"
@@ -84,7 +82,7 @@ class Eyes:
     async def run(self) -> None:
         """Look, for ever; while the database is away, wait."""
         while True:
-            with suppress(*AWAY):
+            with suppress(*DRIVER_ERRORS):
                 await self._look(await asyncpg.connect(self._database_url))
             await asyncio.sleep(AGAIN)
 
@@ -275,7 +273,7 @@ class Load:
         """Write straight into the table, as other programs do."""
         place = 0
         while not self._stopping.is_set():
-            with suppress(*AWAY):
+            with suppress(*DRIVER_ERRORS):
                 connection = await asyncpg.connect(self._database_url)
                 try:
                     while not self._stopping.is_set():

@@ -12,12 +12,12 @@ from pathlib import Path
 import asyncpg  # noqa: TID251 - the command line's own look into the database
 
 from fluxwire.scripts import ENGINE, scripts
+from fluxwire.stack.database import DRIVER_ERRORS, Connection
 from multiplexer.engine import ENGINE as VERSION
 
 from .findings import Finding, fault, warning
 from .machine import free_space
 
-Connection = asyncpg.Connection
 OLDEST = 15
 ANSWER = 5.0
 """How long an answer may take, in seconds."""
@@ -82,7 +82,7 @@ async def examine(url: str, now: Callable[[], float] = time.time) -> list[Findin
     """
     try:
         connection = await asyncpg.connect(url, timeout=ANSWER, command_timeout=ANSWER)
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as exc:
+    except (*DRIVER_ERRORS, ValueError) as exc:
         return [_unreached(exc)]
     findings: list[Finding] = []
     try:
@@ -92,7 +92,7 @@ async def examine(url: str, now: Callable[[], float] = time.time) -> list[Findin
         findings += await _engine(connection)
         with suppress(asyncpg.InsufficientPrivilegeError):
             findings += free_space(Path(await connection.fetchval("select current_setting('data_directory')")))
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
+    except DRIVER_ERRORS as exc:
         findings.append(fault("postgres", f"Postgres was lost under way: {exc}", "See its log."))
     finally:
         connection.terminate()

@@ -22,7 +22,7 @@ import uvloop
 
 from fluxwire.scripts import ENGINE
 from fluxwire.stack import account, binaries
-from fluxwire.stack.database import connect, database_url
+from fluxwire.stack.database import DRIVER_ERRORS, connect, database_url
 from fluxwire.stack.errors import StackError
 from fluxwire.statements import statements
 
@@ -131,7 +131,7 @@ async def restore(url: str, folder: Path) -> Baseline:
     found = Baseline.read(folder)
     try:
         connection = await asyncpg.connect(url)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
+    except DRIVER_ERRORS as exc:
         raise StackError("The database to build cannot be reached.", str(exc)) from exc
     try:
         if await connection.fetchval("select to_regclass('flux.origin') is not null"):

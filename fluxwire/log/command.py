@@ -207,9 +207,12 @@ async def _show(args: argparse.Namespace) -> None:
                 if not args.follow:
                     return
                 await asyncio.sleep(POLL)
-        except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, ConnectionError) as exc:
-            if isinstance(exc, BrokenPipeError):
-                raise
+        except BrokenPipeError:
+            raise
+        except (
+            *(asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError),
+            *(asyncpg.InterfaceError, asyncpg.InternalClientError, ConnectionError),
+        ) as exc:
             raise StackError("The database went away.", str(exc)) from exc
 
 

@@ -17,7 +17,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-import asyncpg  # noqa: TID251 - a replay is the command line's own business with the database
 import uvloop
 
 from fluxwire.deploy import DeployError, deploy
@@ -29,7 +28,7 @@ from fluxwire.log.foreign import ForeignWrite, told
 from fluxwire.log.logged import DatabaseLog, Log, Logged, Position, Until
 from fluxwire.log.target import Divergence, Target, stop
 from fluxwire.stack import account, state
-from fluxwire.stack.database import connect, database_url
+from fluxwire.stack.database import DRIVER_ERRORS, connect, database_url
 from fluxwire.stack.errors import StackError
 from fluxwire.stack.folder import choose
 from fluxwire.stack.progress import gauge
@@ -250,7 +249,7 @@ async def deploy_to(url: str, application: Path | None) -> None:
         await deploy(url, application)
     except DeployError as exc:
         raise StackError("The SQL cannot be deployed to the database to build.", str(exc)) from exc
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
+    except DRIVER_ERRORS as exc:
         raise StackError("The database to build cannot be reached.", str(exc)) from exc
 
 

@@ -10,7 +10,7 @@ import asyncpg  # noqa: TID251 - a replay is the command line's own business wit
 import msgspec
 
 from fluxwire.log.logged import Logged, Position
-from fluxwire.stack.database import Connection
+from fluxwire.stack.database import DRIVER_ERRORS, Connection
 from fluxwire.stack.errors import StackError
 from multiplexer.engine import DISPATCH, SESSION, Sent
 
@@ -97,7 +97,7 @@ class Target:
                 # What a crash loses is replayed again: the log that says how far it came is lost with it.
                 url, server_settings={**SESSION, "jit": "off", "synchronous_commit": "off"}
             )  # fmt: skip
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
+        except DRIVER_ERRORS as exc:
             raise StackError("The database to build cannot be reached.", str(exc)) from exc
         try:
             lead = await connection.fetchrow(LEAD)
@@ -149,7 +149,7 @@ class Target:
         try:
             sent = [self._sent(entry) for entry in batch]
             row = await self.connection.fetchrow(DISPATCH, self._term, sent, None)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
+        except DRIVER_ERRORS as exc:
             raise StackError(
                 f"{batch[0]}, or one soon after it, cannot be run.",
                 f"{exc}. What came before it is there; call it again, and it goes on.",

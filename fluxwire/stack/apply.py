@@ -5,10 +5,9 @@ import asyncio
 import os
 from pathlib import Path
 
-import asyncpg  # noqa: TID251 - for the names of its errors
-
 from fluxwire.deploy import DeployError, deploy
 from fluxwire.stack import account, state
+from fluxwire.stack.database import DRIVER_ERRORS
 from fluxwire.stack.errors import StackError
 from fluxwire.stack.folder import choose
 from fluxwire.stack.progress import say, step
@@ -54,7 +53,7 @@ def apply(database_url: str, application: Path | None) -> None:
             deployed = asyncio.run(deploy(database_url, application))
         except DeployError as exc:
             raise StackError("The SQL is not deployed, and the database is as it was.", str(exc)) from exc
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
+        except DRIVER_ERRORS as exc:
             raise StackError("The database cannot be reached.", str(exc)) from exc
     for warning in deployed.warnings:
         say(f"Warning: {warning}")

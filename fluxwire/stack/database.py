@@ -15,6 +15,9 @@ from fluxwire.stack.folder import choose
 # The driver's class takes a parameter in its stubs alone.
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
+DRIVER_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""Whatever a call of the driver may raise; the last, where the server goes while the driver is at work."""
+
 
 def database_url(data: Path | None) -> str:
     """Return the DSN of the database to look into.
@@ -39,7 +42,7 @@ async def connect(url: str) -> AsyncIterator[Connection]:
     """
     try:
         connection = await asyncpg.connect(url)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
+    except DRIVER_ERRORS as exc:
         raise StackError("The database cannot be reached.", str(exc)) from exc
     try:
         yield connection

@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import asyncpg
 import boto3  # type: ignore[import-untyped]
 import moto.server
 import pytest
@@ -25,6 +24,7 @@ from fluxwire.log.replay import deploy_to, prepare, replay
 from fluxwire.log.storage import Storage
 from fluxwire.log.target import Target
 from fluxwire.log.trim import covered, trim
+from fluxwire.stack.database import DRIVER_ERRORS
 from fluxwire.stack.errors import StackError
 from multiplexer import engine
 from multiplexer.engine import DISPATCH
@@ -255,7 +255,7 @@ async def test_drill(postgres18: Cluster, tmp_path: Path) -> None:
                 await asyncio.wait([playing], timeout=0.01)
             exported_then = list(acknowledged)
             await asyncio.to_thread(postgres18.admin, "dropdb", "--force", name)
-            with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+            with pytest.raises(DRIVER_ERRORS):
                 await playing
             await follower.wait()
         await asyncio.to_thread(postgres18.admin, "createdb", name)
