@@ -23,6 +23,17 @@ LOCK_SHARE = 0.2
 TRANSIENT = re.compile("40|53|57P0|55P03|25006")
 """SQLSTATEs of faults that pass: serialization, deadlock, resources, shutdown, lock timeout, read-only."""
 
+LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+)
+"""What the driver calls a lost connection, beside what the system does."""
+
 
 class _TermEnded(asyncpg.PostgresError):
     """flux.dispatch: the term has ended."""
@@ -45,17 +56,7 @@ def translated() -> Iterator[None]:
         yield
     except _TermEnded as error:
         raise TermEnded(str(error)) from error
-    except (
-        asyncpg.PostgresConnectionError,
-        asyncpg.InterfaceError,
-        asyncpg.InternalClientError,
-        asyncpg.AdminShutdownError,
-        asyncpg.CrashShutdownError,
-        asyncpg.CannotConnectNowError,
-        asyncpg.TooManyConnectionsError,
-        OSError,
-        TimeoutError,
-    ) as error:
+    except (*LOST, OSError, TimeoutError) as error:
         raise DatabaseLost(str(error) or type(error).__name__) from error
     except asyncpg.PostgresError as error:
         raise Refused(error) from error

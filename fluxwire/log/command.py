@@ -19,6 +19,7 @@ from fluxwire.log.foreign import Between, Following, ForeignWrite
 from fluxwire.log.trim import covered, trim
 from fluxwire.stack.database import Connection, connect, database_url
 from fluxwire.stack.errors import StackError
+from multiplexer.driver import LOST
 
 SHOWN = 50
 """How many actions are shown to a person who does not say how many."""
@@ -209,10 +210,7 @@ async def _show(args: argparse.Namespace) -> None:
                 await asyncio.sleep(POLL)
         except BrokenPipeError:
             raise
-        except (
-            *(asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError),
-            *(asyncpg.InterfaceError, asyncpg.InternalClientError, ConnectionError),
-        ) as exc:
+        except (*LOST, ConnectionError) as exc:
             raise StackError("The database went away.", str(exc)) from exc
 
 
