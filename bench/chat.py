@@ -32,7 +32,7 @@ from .figures import Curve, Figure, alone, compared
 from .harness import Options
 from .latencies import Latencies
 from .machine import stolen
-from .processes import CORES, LOAD_CORE, Broken, Process, compiled, family, private, running
+from .processes import LOAD_CORE, Broken, Process, compiled, family, private, running
 from .sessions import packed
 from .wires import Size
 
@@ -205,7 +205,7 @@ class Side:
                 )
                 if many
             ),
-            stolen=(stolen() - taken) / (answer["seconds"] * len(CORES)),
+            stolen=(stolen() - taken) / answer["seconds"],
         )
         if result.faults:
             self.open()

@@ -46,8 +46,9 @@ def load() -> float:
 
 
 def stolen() -> float:
-    """Seconds of processor time, of all cores together, that the host of this virtual machine gave to others so far."""
-    return int(Path("/proc/stat").read_text(encoding="utf-8").split(maxsplit=9)[8]) / os.sysconf("SC_CLK_TCK")
+    """Seconds of a core's time, in the mean of all, that the host of this virtual machine gave to others so far."""
+    ticks = int(Path("/proc/stat").read_text(encoding="utf-8").split(maxsplit=9)[8])
+    return ticks / (os.sysconf("SC_CLK_TCK") * os.sysconf("SC_NPROCESSORS_ONLN"))
 
 
 def _processor() -> str:

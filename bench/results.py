@@ -100,7 +100,7 @@ def recorded(
     finally:
         seconds = time.monotonic() - begun
         run.load_after, run.seconds = load(), round(seconds, 1)
-        run.stolen = round((stolen() - stolen_before) / (seconds * run.machine.cores), 3)
+        run.stolen = round((stolen() - stolen_before) / seconds, 3)
         if measured:
             _write(folder, group, _merged(read(folder, group), run, measured))
 
